@@ -1,0 +1,1 @@
+"""SQLAlchemy Core adapters: tables, stores, queries, engine."""

@@ -1,0 +1,383 @@
+"""All tables of the cloud, for SQLite and PostgreSQL alike.
+
+Three habits, everywhere:
+
+* **Constraints judge.** That a voucher is used once is the primary key of ``redemption_line``; that a request has one answer
+  is the primary key of ``inbox``; that a wrong try is counted is the primary key of ``digit_try``. No code decides it.
+* **Facts are appended.** Vouchers, redemptions, confirmations, claims, ledger entries and answers are never updated. What
+  changes (a hold, a device's or payout's state) is a row of its own.
+* **Money is whole TWD in an integer; time is an aware UTC instant.**
+
+No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that is not in this database.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant: ``timestamptz`` on PostgreSQL, sortable UTC text on SQLite. Naive times are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone is not an instant")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy calls it so
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _voucher_no(**kwargs: Any) -> Column[str]:
+    return Column("voucher_no", String(12), **kwargs)
+
+
+programme = Table(
+    "programme",
+    metadata,
+    Column("programme_id", String(32), primary_key=True),
+    Column("name_zh", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("face_value_twd", Integer, nullable=False),
+    Column("starts_on", Date, nullable=False, comment="first day, Asia/Taipei"),
+    Column("ends_on", Date, nullable=False, comment="last day, Asia/Taipei, inclusive"),
+    Column("vouchers_per_order_max", SmallInteger, nullable=False),
+    Column("signing_key_id", String(16), comment="key that signs its codes; null where codes are bare numbers"),
+    CheckConstraint("face_value_twd > 0", name="face_value"),
+    CheckConstraint("ends_on >= starts_on", name="dates"),
+)
+
+programme_merchant_category = Table(
+    "programme_merchant_category",
+    metadata,
+    Column("programme_id", ForeignKey("programme.programme_id"), primary_key=True),
+    Column("merchant_category", String(32), primary_key=True),
+    comment="which merchants may take the programme's vouchers",
+)
+
+item_category = Table(
+    "item_category",
+    metadata,
+    Column("item_category", String(32), primary_key=True),
+    Column("merchant_category", String(32), primary_key=True),
+    Column("position", SmallInteger, nullable=False),
+    Column("name_zh", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("name_ja", Text, nullable=False),
+    Column("name_ko", Text, nullable=False),
+)
+
+merchant = Table(
+    "merchant",
+    metadata,
+    Column("merchant_id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("ubn", String(8), nullable=False, unique=True),
+    Column("merchant_category", String(32), nullable=False),
+    Column("state", String(16), nullable=False, comment="approved | suspended"),
+    Column("bank_code", String(7), comment="bank and branch, seven digits; null until the merchant sets it (V-R19)"),
+    Column("account_no", String(16)),
+    Column("account_name", Text),
+    Column("payee_id", String(10), comment="UBN or national ID of the account holder, compared by the bank (return code 05)"),
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("site_id", String(32), primary_key=True),
+    Column("merchant_id", ForeignKey("merchant.merchant_id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("staff_id", String(32), primary_key=True),
+    Column("merchant_id", ForeignKey("merchant.merchant_id"), index=True, comment="null for the programme office"),
+    Column("site_id", ForeignKey("site.site_id"), comment="where scan staff stand"),
+    Column("door", String(32), nullable=False, comment="which sign-in: a merchant category, scan, or office (V-E3)"),
+    Column("login", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False, comment="merchant_admin | scan_staff | office"),
+    Column("password_hash", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    UniqueConstraint("door", "login"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("device_id", String(32), primary_key=True),
+    Column("site_id", ForeignKey("site.site_id"), nullable=False, index=True),
+    Column("state", String(16), nullable=False, comment="active | suspended | revoked"),
+    Column("serial", String(64), nullable=False),
+    Column("seal_public", LargeBinary, nullable=False, comment="X25519, 32 bytes"),
+    Column("certificate_serial", String(64), nullable=False),
+    Column("certificate_pem", Text, nullable=False),
+    Column("enrolled_at", Instant, nullable=False),
+    Column("state_changed_at", Instant, nullable=False),
+    Column("state_reason", Text, nullable=False, server_default=""),
+)
+
+device_presence = Table(
+    "device_presence",
+    metadata,
+    Column("device_id", ForeignKey("device.device_id"), primary_key=True),
+    Column("state", String(16), nullable=False, comment="online | offline | lost"),
+    Column("seen_at", Instant, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("pending", Integer, nullable=False),
+)
+
+claim_code = Table(
+    "claim_code",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True, comment="SHA-256 of the code; the code has 80 random bits"),
+    Column("site_id", ForeignKey("site.site_id"), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(32), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("device_id", String(32), unique=True, comment="the device that used it; null while unused"),
+)
+
+issue_batch = Table(
+    "issue_batch",
+    metadata,
+    Column("issue_id", Uuid, primary_key=True),
+    Column("programme_id", ForeignKey("programme.programme_id"), nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("issued_by", String(32), nullable=False),
+    Column("voucher_count", Integer, nullable=False),
+)
+
+voucher = Table(
+    "voucher",
+    metadata,
+    _voucher_no(primary_key=True),
+    Column("programme_id", String(32), nullable=False, index=True),
+    Column("issue_id", Uuid, nullable=False, index=True),
+    Column("position", Integer, nullable=False, comment="place in its batch, for the printed sheets"),
+    Column("holder_name_masked", Text, nullable=False),
+    Column("holder_id_masked", Text, nullable=False, comment="never the last four"),
+    Column("digit_tag", LargeBinary, nullable=False, comment="HMAC-SHA256 under the pepper, 32 bytes"),
+)
+
+digit_try = Table(
+    "digit_try",
+    metadata,
+    _voucher_no(primary_key=True),
+    Column("try_no", SmallInteger, primary_key=True),
+    Column("request_id", Uuid, nullable=False),
+    Column("tried_at", Instant, nullable=False),
+    CheckConstraint("try_no BETWEEN 1 AND 5", name="at_most_five"),
+    comment="one row per wrong try; also for numbers that do not exist, so that answers do not tell them apart",
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    _voucher_no(primary_key=True),
+    Column("visit_id", Uuid, nullable=False),
+    Column("sender_id", String(32), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("sender_id", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("body_hash", LargeBinary, nullable=False, comment="SHA-256 of type and body"),
+    Column("sequence", BigInteger, comment="of a kiosk's redeem request"),
+    Column("link", String(64), comment="hash of this request, which the next one names as previous"),
+    Column("previous", String(64)),
+    Column("answer", LargeBinary, nullable=False, comment="the body that is sent, for ever the same"),
+    Column("answered_at", Instant, nullable=False),
+    UniqueConstraint("sender_id", "sequence"),
+    comment="every request that was judged, with its one answer",
+)
+
+redemption = Table(
+    "redemption",
+    metadata,
+    Column("redemption_id", Uuid, primary_key=True, comment="the id of the request that made it"),
+    Column("programme_id", String(32), nullable=False),
+    Column("merchant_id", String(32), nullable=False),
+    Column("site_id", String(32), nullable=False),
+    Column("device_id", String(32), comment="the kiosk, or null"),
+    Column("staff_id", String(32), comment="the person who scanned, or null"),
+    Column("item_category", String(32), nullable=False),
+    Column("order_total_twd", Integer, nullable=False),
+    Column("voucher_count", SmallInteger, nullable=False),
+    Column("redeemed_twd", Integer, nullable=False),
+    Column("topup_twd", Integer, nullable=False),
+    Column("redeemed_at", Instant, nullable=False),
+    CheckConstraint("voucher_count > 0 AND redeemed_twd > 0 AND order_total_twd > 0 AND topup_twd >= 0", name="amounts"),
+    CheckConstraint("(device_id IS NULL) <> (staff_id IS NULL)", name="one_sender"),
+    Index("ix_redemption_merchant_id_redeemed_at", "merchant_id", "redeemed_at"),
+)
+
+redemption_line = Table(
+    "redemption_line",
+    metadata,
+    _voucher_no(primary_key=True, comment="the primary key is the judge: a voucher is redeemed once"),
+    Column("redemption_id", Uuid, nullable=False, index=True),
+    Column("line_no", SmallInteger, nullable=False),
+    Column("face_value_twd", Integer, nullable=False),
+)
+
+confirmation = Table(
+    "confirmation",
+    metadata,
+    Column("redemption_id", Uuid, primary_key=True),
+    Column("merchant_id", String(32), nullable=False, index=True),
+    Column("staff_id", String(32), nullable=False),
+    Column("confirmed_at", Instant, nullable=False),
+)
+
+settlement = Table(
+    "settlement",
+    metadata,
+    Column("period_starts_on", Date, primary_key=True, comment="a Wednesday, Asia/Taipei"),
+    Column("closed_at", Instant, nullable=False),
+    Column("claim_count", Integer, nullable=False),
+    Column("voucher_count", Integer, nullable=False),
+    Column("claimed_twd", BigInteger, nullable=False),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("claim_id", Uuid, primary_key=True),
+    Column("period_starts_on", ForeignKey("settlement.period_starts_on"), nullable=False),
+    Column("merchant_id", ForeignKey("merchant.merchant_id"), nullable=False),
+    Column("programme_id", ForeignKey("programme.programme_id"), nullable=False),
+    Column("redemption_count", Integer, nullable=False),
+    Column("voucher_count", Integer, nullable=False),
+    Column("amount_twd", BigInteger, nullable=False),
+    UniqueConstraint("period_starts_on", "merchant_id", "programme_id"),
+    CheckConstraint("amount_twd > 0", name="amount"),
+)
+
+claim_line = Table(
+    "claim_line",
+    metadata,
+    Column("redemption_id", Uuid, primary_key=True, comment="the primary key is the judge: a redemption is claimed once"),
+    Column("claim_id", Uuid, nullable=False, index=True),
+    Column("voucher_count", SmallInteger, nullable=False),
+    Column("amount_twd", Integer, nullable=False),
+)
+
+payout_file = Table(
+    "payout_file",
+    metadata,
+    Column("file_id", Uuid, primary_key=True),
+    Column("file_no", Integer, nullable=False, unique=True),
+    Column("format", String(16), nullable=False, comment="ach_p01 | pain_001"),
+    Column("made_at", Instant, nullable=False),
+    Column("value_date", Date, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("line_count", Integer, nullable=False),
+    Column("total_twd", BigInteger, nullable=False),
+)
+
+payout = Table(
+    "payout",
+    metadata,
+    Column("payout_id", Uuid, primary_key=True),
+    Column("claim_id", ForeignKey("claim.claim_id"), nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("file_id", ForeignKey("payout_file.file_id"), nullable=False, index=True),
+    Column("line_no", Integer, nullable=False, comment="SEQ of the ACH record"),
+    Column("amount_twd", BigInteger, nullable=False),
+    Column("bank_code", String(7), nullable=False),
+    Column("account_no", String(16), nullable=False),
+    UniqueConstraint("claim_id", "attempt"),
+    UniqueConstraint("file_id", "line_no"),
+)
+
+payout_outcome = Table(
+    "payout_outcome",
+    metadata,
+    Column("payout_id", ForeignKey("payout.payout_id"), primary_key=True, comment="one outcome per payout"),
+    Column("state", String(16), nullable=False, comment="paid | returned"),
+    Column("return_code", String(2)),
+    Column("known_at", Instant, nullable=False),
+    Column("return_sha256", LargeBinary, nullable=False, comment="the bank file that said so"),
+)
+
+bank_return = Table(
+    "bank_return",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True, comment="the same file is imported once"),
+    Column("file_id", ForeignKey("payout_file.file_id"), nullable=False),
+    Column("imported_at", Instant, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("journal_id", Uuid, primary_key=True, comment="the fact that caused it: request, claim, payout …"),
+    Column("kind", String(16), primary_key=True, comment="issue | redeem | claim | pay | paid | returned"),
+    Column("line_no", SmallInteger, primary_key=True),
+    Column("account", String(96), nullable=False, index=True),
+    Column("amount_twd", BigInteger, nullable=False, comment="debit positive, credit negative; a journal sums to zero"),
+    Column("posted_at", Instant, nullable=False),
+)
+
+parked_message = Table(
+    "parked_message",
+    metadata,
+    Column("parked_id", _Serial, Identity(), primary_key=True),
+    Column("parked_at", Instant, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("payload_sha256", LargeBinary, nullable=False, comment="not the payload: it may hold anything"),
+    comment="what could not be understood or proved, for a person to look at",
+)

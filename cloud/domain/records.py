@@ -1,0 +1,176 @@
+"""Plain records of one batch of requests: what the judge must know, and what it decided.
+
+They are data only. Rules are in :mod:`cloud.domain.redemption` and :mod:`cloud.domain.ledger`, storage behind
+:mod:`cloud.ports.ingest`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+from protocol.messages import Request
+from protocol.topics import RequestKind
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One authenticated request, ready to be judged."""
+
+    request_id: UUID
+    kind: RequestKind
+    sender_id: str
+    """The device, or the member of staff whose phone asks."""
+    sender_kind: Literal["device", "staff"]
+    request: Request
+    digit_tags: tuple[bytes, ...]
+    """One per voucher, computed under the pepper from the opened digits; empty for ``release``."""
+    body_hash: bytes
+    """SHA-256 of type and body: tells a repeat from a conflict."""
+    link: str | None = None
+    """:func:`protocol.chain.link_of` of a kiosk's redeem body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who asks, as the database knows it now."""
+
+    sender_id: str
+    active: bool
+    merchant_id: str
+    merchant_category: str
+    merchant_approved: bool
+    site_id: str
+    site_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """The rules of one scheme, as far as a redemption needs them."""
+
+    programme_id: str
+    face_value_twd: int
+    starts_on: date
+    ends_on: date
+    vouchers_per_order_max: int
+    merchant_categories: frozenset[str]
+    item_categories: frozenset[tuple[str, str]]
+    """Pairs of merchant category and item category."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVoucher:
+    """One voucher row; immutable in the database."""
+
+    voucher_no: str
+    programme_id: str
+    digit_tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That a voucher was redeemed: when and where."""
+
+    redemption_id: UUID
+    redeemed_at: datetime
+    site_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """That a visit holds a voucher."""
+
+    voucher_no: str
+    visit_id: UUID
+    sender_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The one final answer to a request, and what is needed to recognise the request again."""
+
+    request_id: UUID
+    sender_id: str
+    kind: RequestKind
+    body_hash: bytes
+    answer: bytes
+    """The body, byte for byte as first sent."""
+    answered_at: datetime
+    sequence: int | None = None
+    link: str | None = None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """An accepted order."""
+
+    redemption_id: UUID
+    programme_id: str
+    merchant_id: str
+    site_id: str
+    device_id: str | None
+    staff_id: str | None
+    item_category: str
+    order_total_twd: int
+    voucher_nos: tuple[str, ...]
+    face_value_twd: int
+    redeemed_twd: int
+    topup_twd: int
+    redeemed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WrongTry:
+    """One wrong guess at the digits of a voucher number."""
+
+    voucher_no: str
+    try_no: int
+    request_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of a journal: debit positive, credit negative."""
+
+    account: str
+    amount_twd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One balanced entry of the ledger. Made only by ``cloud.domain.ledger``, which checks the balance."""
+
+    journal_id: UUID
+    kind: str
+    postings: tuple[Posting, ...]
+    posted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything the database knows that bears on a batch."""
+
+    answers: Mapping[UUID, StoredAnswer]
+    sequences: Mapping[tuple[str, int], UUID]
+    """Which request took a sender's sequence number."""
+    senders: Mapping[str, Sender]
+    programmes: Mapping[str, Programme]
+    vouchers: Mapping[str, KnownVoucher]
+    uses: Mapping[str, Use]
+    wrong_tries: Mapping[str, int]
+    holds: Mapping[str, Hold]
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What a batch changes. Lists are sorted by key before they are written, so that two writers cannot deadlock."""
+
+    answers: list[StoredAnswer] = field(default_factory=list)
+    redemptions: list[Redemption] = field(default_factory=list)
+    journals: list[Journal] = field(default_factory=list)
+    wrong_tries: list[WrongTry] = field(default_factory=list)
+    holds: dict[str, Hold | None] = field(default_factory=dict)
+    """New hold of a voucher, or None to let go."""

@@ -1,0 +1,194 @@
+"""Bodies of all messages, as msgspec structs; JSON on the wire.
+
+Rules of growth: fields are only ever appended, with a default; none is renamed, removed or given another meaning. Requests
+reject unknown fields (a request half understood would be half judged); answers and states ignore them (an old kiosk must
+survive a newer cloud).
+
+The id of a request is the CloudEvents id of its message, not a field of the body. An answer names it again in
+``request_id``, inside what is authenticated, so that no answer can be taken for another's.
+"""
+
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from protocol.errors import ProtocolError
+from protocol.limits import ITEM_CATEGORY_LENGTH_MAX, SEQUENCE_MAX, VOUCHER_NO_LENGTH, VOUCHERS_PER_ORDER_MAX
+from protocol.reasons import Reason
+from protocol.topics import RequestKind
+from protocol.voucher import is_voucher_no
+
+VoucherNo = Annotated[str, Meta(min_length=VOUCHER_NO_LENGTH, max_length=VOUCHER_NO_LENGTH, description="twelve digits")]
+VoucherNos = Annotated[list[VoucherNo], Meta(min_length=1, max_length=VOUCHERS_PER_ORDER_MAX)]
+Sealed = Annotated[str, Meta(max_length=1024, description="base64url box of protocol.seal: four characters per voucher")]
+Link = Annotated[str, Meta(min_length=64, max_length=64, description="SHA-256 of the request before, hex")]
+
+
+class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Verify one voucher and hold it for this visit. A courtesy: ``Redeem`` does not depend on it."""
+
+    visit_id: UUID
+    voucher_no: VoucherNo
+    sealed: Sealed
+
+    @property
+    def voucher_nos(self) -> list[str]:
+        return [self.voucher_no]
+
+
+class Redeem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Redeem an order: everything the judge needs, so that it is judged alone."""
+
+    visit_id: UUID
+    vouchers: VoucherNos
+    sealed: Sealed
+    item_category: Annotated[str, Meta(min_length=1, max_length=ITEM_CATEGORY_LENGTH_MAX)]
+    order_total_twd: int
+    sequence: Annotated[int, Meta(ge=1, le=SEQUENCE_MAX)]
+    """One more than this kiosk's last redeem request; gap-free."""
+    previous: Link
+    """:func:`protocol.chain.link_of` of that last request."""
+
+    @property
+    def voucher_nos(self) -> list[str]:
+        return self.vouchers
+
+
+class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Let go of what this visit holds: the customer cancelled."""
+
+    visit_id: UUID
+    vouchers: VoucherNos
+
+    @property
+    def voucher_nos(self) -> list[str]:
+        return self.vouchers
+
+
+Request = Check | Redeem | Release
+
+
+class CheckAccepted(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="checked"):
+    """The voucher may be used; it is held for the visit until ``hold_until``."""
+
+    request_id: UUID
+    voucher_no: str
+    face_value_twd: int
+    hold_until: str
+    """RFC 3339, UTC."""
+    programme_id: str
+
+
+class RedeemAccepted(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="redeemed"):
+    """The order is redeemed, for good."""
+
+    request_id: UUID
+    reference: str
+    """:func:`protocol.ids.reference` of the request id."""
+    redeemed_at: str
+    """RFC 3339, UTC, the cloud's clock."""
+    voucher_count: int
+    redeemed_twd: int
+    order_total_twd: int
+    topup_twd: int
+    """What the customer still pays: never negative; there is no change (V-R10)."""
+
+
+class Released(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="released"):
+    """The visit holds nothing of what it named."""
+
+    request_id: UUID
+
+
+class Refusal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong with one voucher of a refused request."""
+
+    voucher_no: str
+    reason: Reason
+    at: str | None = None
+    """For ``already_redeemed``: when, RFC 3339, UTC. For ``held_elsewhere``: until when."""
+    site: str | None = None
+    """For ``already_redeemed``: the site's name."""
+    tries_left: int | None = None
+    """For ``no_match``: how many wrong tries remain. Counted for numbers that do not exist too, so that it tells nothing."""
+
+
+class Refused(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="refused", omit_defaults=True):
+    """Nothing happened to any voucher; why not."""
+
+    request_id: UUID
+    reason: Reason
+    refusals: list[Refusal] = []
+
+
+Answer = CheckAccepted | RedeemAccepted | Released | Refused
+
+
+class DeviceState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Retained presence of a kiosk. The broker publishes ``lost`` as the will."""
+
+    state: Literal["online", "offline", "lost"]
+    boot_id: str = ""
+    version: str = ""
+    pending: int = 0
+    """Redeem requests in the outbox that have no final answer yet."""
+
+
+REQUEST_TYPES: dict[RequestKind, type[Check] | type[Redeem] | type[Release]] = {
+    RequestKind.CHECK: Check,
+    RequestKind.REDEEM: Redeem,
+    RequestKind.RELEASE: Release,
+}
+
+Body = TypeVar("Body", bound=Struct)
+_encoder = msgspec.json.Encoder()
+_request_decoders = {kind: msgspec.json.Decoder(struct) for kind, struct in REQUEST_TYPES.items()}
+_answer_decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+_state_decoder = msgspec.json.Decoder(DeviceState)
+
+
+def encode_body(message: Struct) -> bytes:
+    """Encode any message body. Field order is the order of declaration, so equal messages give equal bytes."""
+    return _encoder.encode(message)
+
+
+def decode_request(kind: RequestKind, body: bytes) -> Request:
+    """Decode a request body.
+
+    Raises:
+        ProtocolError: it is not such a request, a voucher number is not twelve ASCII digits, or one comes twice.
+    """
+    try:
+        request: Request = _request_decoders[kind].decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise ProtocolError(f"not a {kind} request: {problem}") from problem
+    numbers = request.voucher_nos
+    if not all(map(is_voucher_no, numbers)) or len(set(numbers)) != len(numbers):
+        raise ProtocolError("voucher numbers must be twelve digits each and all different")
+    return request
+
+
+def decode_answer(body: bytes) -> Answer:
+    """Decode an answer body.
+
+    Raises:
+        ProtocolError: it is not an answer.
+    """
+    try:
+        return _answer_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise ProtocolError(f"not an answer: {problem}") from problem
+
+
+def decode_state(body: bytes) -> DeviceState:
+    """Decode a device state body.
+
+    Raises:
+        ProtocolError: it is not one.
+    """
+    try:
+        return _state_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise ProtocolError(f"not a device state: {problem}") from problem
