@@ -1,0 +1,49 @@
+# Every command works from a fresh checkout: it first installs what is missing (.ci/setup), and is quick the second time.
+#   make demo                runs broker, cloud and one kiosk on simulated hardware until Ctrl-C      (RESET=1 starts afresh)
+#   make demo ORDERS=50      plays 50 orders over two simulated weeks and checks every number         (DB=postgres)
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+DB ?= sqlite
+SEEDS ?= 200
+KILLS ?= 20
+ONLY ?= all
+OUT ?= build/screens
+
+.PHONY: help demo test check bench simulate chaos screens firmware-check
+
+help: ## list the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the whole system here; ORDERS=n plays n orders and checks the sums; DB=postgres; RESET=1
+	@.ci/setup demo $(if $(filter postgres,$(DB)),postgres)
+	@exec $(PY) -m tests.demo --db $(DB) $(if $(ORDERS),--orders $(ORDERS)) $(if $(filter 1 yes true,$(RESET)),--reset) \
+	  $(if $(WEB_PORT),--web-port $(WEB_PORT)) $(if $(KIOSK_PORT),--kiosk-port $(KIOSK_PORT)) $(if $(BROKER_PORT),--broker-port $(BROKER_PORT))
+
+test: ## run the whole suite; ARGS="-k word" narrows it
+	@.ci/setup test postgres
+	@exec $(PY) -m pytest -n $${PYTEST_WORKERS:-2} --dist loadfile $(ARGS)
+
+check: ## ruff, mypy strict, import contracts, schema and docs drift
+	@.ci/setup test
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_docs_drift.py
+
+bench: ## ratios against a limit or a peer in the same run; ONLY=codec|ingest
+	@.ci/setup test postgres
+	@exec $(PY) -m tests.bench --only $(ONLY)
+
+simulate: ## deterministic simulation of kiosks, network and cloud; SEEDS=n
+	@.ci/setup test
+	@exec $(PY) -m tests.simulation --seeds $(SEEDS)
+
+chaos: ## real processes, killed at random while orders run; KILLS=n, DB=postgres
+	@.ci/setup test $(if $(filter postgres,$(DB)),postgres)
+	@exec $(PY) -m tests.chaos --kills $(KILLS) --db $(DB)
+
+screens: ## render every screen, page and document to PNG; OUT=folder
+	@.ci/setup test
+	@exec $(PY) -m tests.screens $(OUT)
