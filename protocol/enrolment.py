@@ -83,5 +83,5 @@ def decode_enrolment(body: bytes) -> Enrolment:
 def _decode(struct: type[S], body: bytes) -> S:
     try:
         return msgspec.json.decode(body, type=struct)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise ProtocolError(str(problem)) from problem

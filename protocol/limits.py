@@ -16,6 +16,9 @@ ORDER_TOTAL_MAX_TWD: Final = 9_999_999
 
 ITEM_CATEGORY_LENGTH_MAX: Final = 32
 
+SITE_NAME_BYTES_MAX: Final = 80
+"""Longest site name in an answer, in bytes of JSON: twenty refusals that name a site stay below :data:`BODY_BYTES_MAX`."""
+
 BODY_BYTES_MAX: Final = 4_096
 """Largest message body. Checked *before* publishing: an oversize message is refused, and resent by the client for ever."""
 

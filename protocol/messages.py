@@ -15,7 +15,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from protocol.errors import ProtocolError
-from protocol.limits import ITEM_CATEGORY_LENGTH_MAX, SEQUENCE_MAX, VOUCHER_NO_LENGTH, VOUCHERS_PER_ORDER_MAX
+from protocol.limits import (
+    ITEM_CATEGORY_LENGTH_MAX,
+    SEQUENCE_MAX,
+    SITE_NAME_BYTES_MAX,
+    VOUCHER_NO_LENGTH,
+    VOUCHERS_PER_ORDER_MAX,
+)
 from protocol.reasons import Reason
 from protocol.topics import RequestKind
 from protocol.voucher import is_voucher_no
@@ -23,7 +29,9 @@ from protocol.voucher import is_voucher_no
 VoucherNo = Annotated[str, Meta(min_length=VOUCHER_NO_LENGTH, max_length=VOUCHER_NO_LENGTH, description="twelve digits")]
 VoucherNos = Annotated[list[VoucherNo], Meta(min_length=1, max_length=VOUCHERS_PER_ORDER_MAX)]
 Sealed = Annotated[str, Meta(max_length=1024, description="base64url box of protocol.seal: four characters per voucher")]
-Link = Annotated[str, Meta(min_length=64, max_length=64, description="SHA-256 of the request before, hex")]
+Link = Annotated[
+    str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", description="SHA-256 of the request before, hex")
+]
 
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -110,7 +118,7 @@ class Refusal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: str | None = None
     """For ``already_redeemed``: when, RFC 3339, UTC. For ``held_elsewhere``: until when."""
     site: str | None = None
-    """For ``already_redeemed``: the site's name."""
+    """For ``already_redeemed``: the site's name, through :func:`fit_site_name`."""
     tries_left: int | None = None
     """For ``no_match``: how many wrong tries remain. Counted for numbers that do not exist too, so that it tells nothing."""
 
@@ -130,9 +138,9 @@ class DeviceState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Retained presence of a kiosk. The broker publishes ``lost`` as the will."""
 
     state: Literal["online", "offline", "lost"]
-    boot_id: str = ""
-    version: str = ""
-    pending: int = 0
+    boot_id: Annotated[str, Meta(max_length=64)] = ""
+    version: Annotated[str, Meta(max_length=32)] = ""
+    pending: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """Redeem requests in the outbox that have no final answer yet."""
 
 
@@ -147,11 +155,26 @@ _encoder = msgspec.json.Encoder()
 _request_decoders = {kind: msgspec.json.Decoder(struct) for kind, struct in REQUEST_TYPES.items()}
 _answer_decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 _state_decoder = msgspec.json.Decoder(DeviceState)
+_NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on hostile bytes; deep nesting inside an ignored field is the RecursionError."""
 
 
 def encode_body(message: Struct) -> bytes:
     """Encode any message body. Field order is the order of declaration, so equal messages give equal bytes."""
     return _encoder.encode(message)
+
+
+def fit_site_name(name: str) -> str:
+    """Shorten a name to :data:`protocol.limits.SITE_NAME_BYTES_MAX`, so that every refusal of the largest order fits a body."""
+    if _json_length(name) <= SITE_NAME_BYTES_MAX:
+        return name
+    while name and _json_length(name + "…") > SITE_NAME_BYTES_MAX:
+        name = name[:-1]
+    return name + "…"
+
+
+def _json_length(text: str) -> int:
+    return len(_encoder.encode(text)) - 2
 
 
 def decode_request(kind: RequestKind, body: bytes) -> Request:
@@ -162,7 +185,7 @@ def decode_request(kind: RequestKind, body: bytes) -> Request:
     """
     try:
         request: Request = _request_decoders[kind].decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except _NOT_OURS as problem:
         raise ProtocolError(f"not a {kind} request: {problem}") from problem
     numbers = request.voucher_nos
     if not all(map(is_voucher_no, numbers)) or len(set(numbers)) != len(numbers):
@@ -178,7 +201,7 @@ def decode_answer(body: bytes) -> Answer:
     """
     try:
         return _answer_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except _NOT_OURS as problem:
         raise ProtocolError(f"not an answer: {problem}") from problem
 
 
@@ -190,5 +213,5 @@ def decode_state(body: bytes) -> DeviceState:
     """
     try:
         return _state_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except _NOT_OURS as problem:
         raise ProtocolError(f"not a device state: {problem}") from problem
