@@ -1,0 +1,79 @@
+"""The one configuration file of the cloud: TOML, read once by the composition root.
+
+Unknown keys are errors, because a misspelt setting that is silently ignored is found on the worst day. Secrets are not here:
+they are files of their own in ``vault_dir`` (:mod:`cloud.adapters.vault`).
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message is one sentence for the person who wrote it."""
+
+
+class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the pages and the HTTP interface listen."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The MQTT broker: where it listens, and under which name kiosks reach it."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8883
+    public_host: str = "127.0.0.1"
+
+
+class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who pays the merchants, as the bank knows them."""
+
+    bank_code: Annotated[str, Meta(pattern="^[0-9]{7}$")] = "0040037"
+    """Bank and branch."""
+    account_no: Annotated[str, Meta(pattern="^[0-9]{1,16}$")] = "1234567890"
+    ubn: Annotated[str, Meta(pattern="^[0-9]{8}$")] = "04595257"
+    """Unified business number."""
+    txid: Annotated[str, Meta(pattern="^[0-9]{3}$")] = "101"
+    """Transaction code that the clearing house assigned."""
+    name: Annotated[str, Meta(min_length=1, max_length=70)] = "TOURISM VOUCHER PROGRAMME"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    database_url: str
+    """``sqlite:////absolute/path`` or ``postgresql://user@host:port/name``."""
+    vault_dir: str
+    public_host: str = "127.0.0.1:8080"
+    """Printed into voucher codes: where the staff scan page is reached."""
+    calendar_file: str = ""
+    """Empty for the real calendar."""
+    web: Web = msgspec.field(default_factory=Web)
+    broker: Broker = msgspec.field(default_factory=Broker)
+    originator: Originator = msgspec.field(default_factory=Originator)
+
+
+def read_config(path: Path) -> Config:
+    """Read and check the file.
+
+    Raises:
+        ConfigError: it is missing, is not TOML, or a key is unknown, missing or out of range.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as problem:
+        raise ConfigError(f"The configuration {path} cannot be read: {problem.strerror}.") from problem
+    try:
+        config = msgspec.toml.decode(text, type=Config)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"The configuration {path} cannot be used: {problem}.") from problem
+    if not config.database_url.startswith(("sqlite:///", "postgresql://")):
+        raise ConfigError(f"The configuration {path} cannot be used: database_url must begin with sqlite:/// or postgresql://.")
+    return config

@@ -1,0 +1,43 @@
+"""The line to the kiosks, as the ingest loop sees it: take what queued, answer, acknowledge.
+
+The line proves nothing. A message may come twice, late or from somebody else; an acknowledgement only spares the broker
+from sending it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol.envelope import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as it arrived."""
+
+    topic: str
+    payload: bytes
+    properties: tuple[tuple[str, str], ...]
+    """MQTT user properties."""
+    retained: bool
+    """The broker kept it from an earlier time."""
+    connection: int
+    """Which connection brought it. Acknowledging it on another one could hit another message."""
+    packet_id: int
+
+
+class Line(Protocol):
+    """An open line."""
+
+    def take(self, count_max: int, *, wait_s: float) -> Sequence[Delivery]:
+        """Return everything that queued, at most ``count_max``; wait up to ``wait_s`` for the first one.
+
+        Raises:
+            PortError: the line is dead and will not recover by itself (``retry`` is False).
+        """
+
+    def publish(self, topic: str, event: Event) -> None:
+        """Send at least once, or not at all if the line breaks: the kiosk asks again."""
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Tell the broker that the message needs no further delivery. Does nothing where its connection is gone."""
