@@ -33,6 +33,7 @@ _URL = re.compile(
     rb"https?://[A-Za-z0-9.:\[\]-]{1,253}/v/(?P<no>[0-9]{12})(?:\?k=(?P<key>[a-z0-9-]{1,16})&s=(?P<sig>[A-Za-z0-9_-]{86}))?",
     re.IGNORECASE,
 )
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,253}")
 _KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
 _VOUCHER_NO = re.compile(r"[0-9]{12}")
 
@@ -103,10 +104,12 @@ def encode_voucher(voucher_no: str, *, host: str, key_id: str | None = None, key
         key_id, key: the programme's signing key; both or neither.
 
     Raises:
-        ValueError: the number or the key id is malformed, or only one of ``key_id`` and ``key`` is given.
+        ValueError: the number, the host or the key id is malformed, or only one of ``key_id`` and ``key`` is given.
     """
     if not is_voucher_no(voucher_no):
         raise ValueError("a voucher number is twelve digits")
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"not a host: {host!r}")
     if (key_id is None) != (key is None):
         raise ValueError("a signed voucher needs a key and its id")
     url = f"https://{host}/v/{voucher_no}"

@@ -1,0 +1,129 @@
+"""Messages: what is made can be read and proved; what was touched cannot; what is hostile is a ProtocolError and no more."""
+
+import dataclasses
+import re
+from uuid import UUID
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from protocol.envelope import Event, answer_type, decode_event, encode_properties, make_event, request_type
+from protocol.errors import ProtocolError
+from protocol.keys import authenticate, is_authentic
+from protocol.topics import DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic
+
+KEY = bytes(range(32))
+texts = st.text(st.characters(exclude_categories=()), max_size=40)
+"""All of Unicode, lone surrogates too: a hostile sender may put them into a property."""
+
+events = st.builds(
+    lambda **fields: make_event(KEY, **fields),
+    id=st.uuids(),
+    source=texts,
+    type=texts,
+    time=texts,
+    body=st.binary(max_size=200),
+)
+slugs = st.from_regex(re.compile(r"[a-z0-9-]{3,32}", re.ASCII), fullmatch=True)
+addresses = st.builds(DeviceAddress, slugs, slugs)
+
+
+@given(events)
+def test_round_trip(event: Event) -> None:
+    read = decode_event(encode_properties(event), event.body)
+    assert read == event
+    assert read.is_from(KEY)
+
+
+@given(events, st.data())
+def test_order_and_strangers_do_not_matter(event: Event, data: st.DataObject) -> None:
+    strangers = data.draw(st.lists(st.tuples(st.sampled_from(["traceparent", "datacontenttype", "Id", ""]), texts), max_size=4))
+    properties = data.draw(st.permutations([*encode_properties(event), *strangers]))
+    assert decode_event(properties, event.body) == event
+
+
+@given(events, st.sampled_from(["id", "source", "type", "time", "body", "auth"]), st.data())
+def test_any_other_message_is_not_proved(event: Event, field: str, data: st.DataObject) -> None:
+    other = data.draw({"id": st.uuids(), "body": st.binary(max_size=200)}.get(field, texts))
+    assume(other != getattr(event, field))
+    assert not dataclasses.replace(event, **{field: other}).is_from(KEY)
+
+
+@given(events, st.binary(min_size=32, max_size=32))
+def test_another_key_proves_nothing(event: Event, key: bytes) -> None:
+    assume(key != KEY)
+    assert not event.is_from(key)
+
+
+@given(events, st.sampled_from(["specversion", "id", "source", "type", "time", "auth"]))
+def test_missing_and_doubled_attributes_are_refused(event: Event, name: str) -> None:
+    properties = encode_properties(event)
+    with pytest.raises(ProtocolError):
+        decode_event([pair for pair in properties if pair[0] != name], event.body)
+    with pytest.raises(ProtocolError):
+        decode_event([*properties, *[pair for pair in properties if pair[0] == name]], event.body)
+
+
+@given(events, texts)
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), "{00000000-0000-0000-0000-000000000000}")
+@example(
+    make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), "urn:uuid:00000000-0000-0000-0000-000000000000"
+)
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), "0" * 32)
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), "0000000A-0000-0000-0000-000000000000")
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), "٠" * 32)
+def test_one_id_has_one_spelling(event: Event, spelling: str) -> None:
+    assume(spelling != str(event.id))
+    properties = [(name, spelling if name == "id" else value) for name, value in encode_properties(event)]
+    try:
+        read = decode_event(properties, event.body)
+    except ProtocolError:
+        return
+    assert str(read.id) == spelling
+
+
+@given(st.lists(st.tuples(st.sampled_from(["specversion", "id", "source", "type", "time", "auth", "x"]), texts)), st.binary())
+def test_hostile_properties_are_a_protocol_error_or_unproved(properties: list[tuple[str, str]], payload: bytes) -> None:
+    try:
+        event = decode_event(properties, payload)
+    except ProtocolError:
+        return
+    assert not event.is_from(KEY)
+
+
+@given(st.lists(st.binary(max_size=20), max_size=6), st.lists(st.binary(max_size=20), max_size=6))
+@example([b"ab", b"c"], [b"a", b"bc"])
+@example([b""], [])
+def test_no_two_lists_of_parts_look_alike(one: list[bytes], other: list[bytes]) -> None:
+    assert is_authentic(authenticate(KEY, *one), KEY, *other) == (one == other)
+
+
+@given(addresses, st.sampled_from(RequestKind))
+def test_topics_are_taken_apart_as_built(address: DeviceAddress, kind: RequestKind) -> None:
+    assert decode_request_topic(address.request(kind)) == (address, kind)
+    assert decode_connection_topic(address.connection) == address
+    assert address.answer(kind).startswith(address.answers_filter.removesuffix("+"))
+    for foreign in (address.answer(kind), address.connection, address.answers_filter):
+        with pytest.raises(ProtocolError):
+            decode_request_topic(foreign)
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(st.one_of(texts, slugs), max_size=8).map("/".join)))
+@example("vk/v1/alishan/kiosk-0001/req/CHECK")
+@example("vk/v1/alishan/kiosk-0001/req/check/")
+@example("vk/v1/alishan/+/req/check")
+@example("vk/v1/al/kiosk-0001/req/check")
+@example("vk/v1/alishan/KIOSK/req/check")
+@example("vk/v1/alishan/kiosk-0001\n/req/check")
+def test_any_other_topic_is_refused(topic: str) -> None:
+    try:
+        address, kind = decode_request_topic(topic)
+    except ProtocolError:
+        return
+    assert address.request(kind) == topic
+
+
+def test_requests_and_answers_have_types_of_their_own() -> None:
+    types = [make(kind) for make in (request_type, answer_type) for kind in RequestKind]
+    assert len(set(types)) == len(types)
