@@ -1,0 +1,175 @@
+"""A customer at the kiosk: holds printed vouchers to the camera, presses keys, reads the screen. Knows nothing else."""
+
+import json
+import random
+import time
+import urllib.request
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+
+from tests.demo.mishaps import Mishap
+from tests.demo.orders import Order, Story, Voucher
+from tests.demo.processes import DemoError
+from tests.demo.world import Kiosk
+from tests.support.pictures import as_seen_by_camera
+
+SCREEN_WAIT_S = 20.0
+OUTCOMES = frozenset({"done", "refused", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a visit ended, as its screen said."""
+
+    accepted: bool
+    reason: str | None
+    topup_twd: int
+    wait_ms: float | None
+    """From the confirm key to the result on the screen."""
+    was_unknown: bool = False
+
+
+class Customer:
+    """One person at one kiosk."""
+
+    def __init__(self, kiosk: Kiosk, *, legend: str, rng: random.Random) -> None:
+        self._kiosk = kiosk
+        self._legend = legend
+        self._rng = rng
+
+    # Senses and hands --------------------------------------------------------------------------------------------------
+
+    def view(self) -> dict[str, Any]:
+        """Look at the screen."""
+        with urllib.request.urlopen(f"{self._kiosk.url}/view", timeout=5) as answer:
+            shown: dict[str, Any] = json.load(answer)
+            return shown
+
+    def wait_for(self, screens: Container[str], *, seconds: float = SCREEN_WAIT_S) -> dict[str, Any]:
+        """Wait until one of these screens is shown, and return what it shows.
+
+        Raises:
+            DemoError: it did not come in time.
+        """
+        end = time.monotonic() + seconds
+        while (shown := self.view())["screen"] not in screens:
+            if time.monotonic() > end:
+                raise DemoError(f"the kiosk at {self._kiosk.site_id} shows {shown['screen']!r}, not one of {screens}")
+            time.sleep(0.005)
+        return shown
+
+    def press(self, key: str) -> None:
+        """Press one key of the matrix."""
+        self._post("/bench/tap", {"key": key})
+
+    def type(self, digits: str) -> None:
+        """Press digit keys and look that the screen took each one."""
+        for length, digit in enumerate(digits, start=1):
+            self.press(digit)
+            if length < len(digits):
+                self._wait_entry(length)
+
+    def hold(self, voucher: Voucher) -> None:
+        """Hold a voucher in front of the camera until the kiosk has read it, then put it away."""
+        picture = as_seen_by_camera(voucher.picture, seed=self._rng.randrange(1 << 30), level=self._rng.uniform(0.2, 0.8))
+        new = self._kiosk.camera / "frame.tmp"
+        new.write_bytes(picture)
+        new.replace(self._kiosk.camera / "frame.png")
+
+    def put_away(self) -> None:
+        (self._kiosk.camera / "frame.png").unlink(missing_ok=True)
+
+    def _wait_entry(self, length: int) -> None:
+        end = time.monotonic() + SCREEN_WAIT_S
+        while len(self.view()["entry"]) < length:
+            if time.monotonic() > end:
+                raise DemoError(f"the kiosk at {self._kiosk.site_id} did not take a key")
+            time.sleep(0.002)
+
+    def _post(self, path: str, body: dict[str, str]) -> None:
+        request = urllib.request.Request(
+            self._kiosk.url + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Origin": self._kiosk.url, "Sec-Fetch-Site": "same-origin"},
+        )
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
+    # A visit -----------------------------------------------------------------------------------------------------------
+
+    def visit(self, order: Order, mishap: Mishap) -> Outcome:
+        """Go through a whole visit, as the order's story says, and come back to the first screen."""
+        self.wait_for({"attract"})
+        for voucher in order.vouchers:
+            shown = self._present(voucher, order.story)
+            if shown["screen"] == "refused":
+                return self._leave(self._refused(shown))
+        self.press("ok")
+        shown = self.wait_for({"item", "total"})
+        if shown["screen"] == "item":
+            self.press(shown["items"][order.item % len(shown["items"])]["key"])
+            self.wait_for({"total"})
+        self.type(str(order.total_twd))
+        self.press("ok")
+        self.wait_for({"confirm"})
+        mishap.before_confirm()
+        return self._leave(self._confirm(mishap))
+
+    def _present(self, voucher: Voucher, story: Story) -> dict[str, Any]:
+        """Scan or type one voucher and give its digits; the screen after that."""
+        if story in (Story.TYPED, Story.UNKNOWN):
+            self.type_number(voucher.voucher_no)
+        else:
+            self.hold(voucher)
+        shown = self.wait_for({"digits", "refused"})
+        self.put_away()
+        if shown["screen"] == "refused":
+            return shown
+        if story in (Story.SLIP, Story.WRONG_DIGITS):
+            shown = self._give_digits(self._wrong(voucher.digits))
+            if story is Story.WRONG_DIGITS:
+                return shown
+            self.wait_for({"digits", "refused"})
+        return self._give_digits(voucher.digits)
+
+    def type_number(self, voucher_no: str) -> None:
+        """Type the twelve digits instead of scanning."""
+        self.type(voucher_no)
+
+    def _give_digits(self, digits: str) -> dict[str, Any]:
+        self.wait_for({"digits"})
+        self.type("".join(str(self._legend.index(character)) for character in digits))
+        return self.wait_for({"basket", "refused", "digits"})
+
+    def _wrong(self, digits: str) -> str:
+        first = self._legend[(self._legend.index(digits[0]) + 1) % len(self._legend)]
+        return first + digits[1:]
+
+    def _confirm(self, mishap: Mishap) -> Outcome:
+        self.press("ok")
+        pressed = time.monotonic()
+        mishap.after_confirm(self._kiosk)
+        shown = self.wait_for(OUTCOMES, seconds=30)
+        was_unknown = shown["screen"] == "unknown"
+        if was_unknown:
+            shown = self.wait_for({"done", "refused"}, seconds=60)
+        waited = (time.monotonic() - pressed) * 1000
+        if shown["screen"] == "refused":
+            return self._refused(shown)
+        return Outcome(True, None, int(shown["topup_twd"]), waited, was_unknown)
+
+    def _refused(self, shown: dict[str, Any]) -> Outcome:
+        return Outcome(False, shown["refusal"]["reason"], 0, None)
+
+    def _leave(self, outcome: Outcome) -> Outcome:
+        while self.view()["screen"] != "attract":
+            self.press("cancel")
+            self._wait_change()
+        return outcome
+
+    def _wait_change(self) -> None:
+        before = self.view()
+        end = time.monotonic() + 0.5
+        while self.view() == before and time.monotonic() < end:
+            time.sleep(0.005)
