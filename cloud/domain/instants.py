@@ -1,0 +1,17 @@
+"""Instants on the wire: one spelling, RFC 3339 in UTC with six decimals and ``Z``.
+
+The six decimals are what both databases keep, so the text says exactly what is stored, and equal instants have equal bytes.
+"""
+
+from datetime import UTC, datetime
+
+
+def encode_instant(instant: datetime) -> str:
+    """Write an instant, e.g. ``2021-11-01T04:30:00.000000Z``.
+
+    Raises:
+        ValueError: the time has no zone.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("a time without a zone is not an instant")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
