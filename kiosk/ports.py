@@ -7,6 +7,7 @@ never blocks and never raises. All ``close`` methods may be called twice.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum, unique
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
@@ -70,6 +71,8 @@ class OutboxRow:
     saved_at: datetime
     answer: Event | None
     """The authentic final answer, or None while unknown."""
+    shown: bool = False
+    """The customer has seen that it succeeded."""
 
 
 class Outbox(Protocol):
@@ -83,10 +86,19 @@ class Outbox(Protocol):
 
         Args:
             make: gets the next sequence number and the link of the request before, returns the message to save.
+
+        Raises:
+            ValueError: the message is longer than :data:`protocol.limits.BODY_BYTES_MAX`; the caller's fault, nothing changed.
         """
 
     def store_answer(self, request_id: UUID, answer: Event) -> OutboxRow | None:
         """Save a final answer; the first one stays. None: no such request here."""
+
+    def mark_shown(self, request_id: UUID) -> None:
+        """Remember that the customer has seen the answer. Does nothing where there is none."""
+
+    def probe(self) -> None:
+        """Raise what :meth:`append` would raise at this moment; write nothing that stays."""
 
     def pending(self, limit: int) -> Sequence[OutboxRow]:
         """Oldest requests without an answer, in order of sequence."""
@@ -114,3 +126,28 @@ class Link(Protocol):
         """Publish the retained device state (a :class:`protocol.messages.DeviceState` body)."""
 
     def close(self) -> None: ...
+
+
+@unique
+class CrashPoint(StrEnum):
+    """Moments at which a power cut is worth a test; passed in order of this list by one redemption."""
+
+    DURING_DIGITS = "during_digits"
+    """The first of the four was typed."""
+    CHECK_SENT = "check_sent"
+    CHECK_ANSWERED = "check_answered"
+    BEFORE_SAVE = "before_save"
+    AFTER_SAVE = "after_save"
+    """On the disk, not yet published."""
+    AFTER_PUBLISH = "after_publish"
+    ANSWER_RECEIVED = "answer_received"
+    """Authentic, not yet on the disk."""
+    AFTER_ANSWER_STORED = "after_answer_stored"
+    """On the disk, not yet on the screen."""
+    AFTER_SCREEN = "after_screen"
+    """The screen shows the outcome."""
+    RELEASE_SENT = "release_sent"
+
+
+Passing: TypeAlias = Callable[[CrashPoint], None]
+"""Told at every such moment. Does nothing, except in a test that kills the program there."""

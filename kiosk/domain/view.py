@@ -94,7 +94,7 @@ class View(Struct, frozen=True, kw_only=True):
     item_code: str | None = None
     refusal: RefusalView | None = None
     back_to_basket: bool = False
-    """REFUSED only: the visit goes on with the vouchers held before."""
+    """REFUSED, UNKNOWN and a repeated DONE: the visit goes on with the vouchers held before."""
     reference: str | None = None
     """Six characters for the help line, ``K7M-2QX``."""
     redeemed_at: str | None = None
@@ -108,3 +108,8 @@ class View(Struct, frozen=True, kw_only=True):
     can_cancel: bool = False
     can_clear: bool = False
     can_ok: bool = False
+    already_added: bool = False
+    """BASKET only: the voucher just shown is one of those held; it was not added twice."""
+    repeated: bool = False
+    """DONE only: the outcome of an earlier visit, redeemed at ``redeemed_at``. Nothing was redeemed just now, and the
+    counter must not hand out goods for it again."""
