@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Select, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cloud.adapters.sql.engine import for_reading
+from cloud.adapters.sql.failures import translated
 from cloud.adapters.sql.tables import claim_code, device, device_presence, item_category, merchant, site
 from cloud.ports.fleet import (
     ClaimCode,
@@ -18,6 +18,7 @@ from cloud.ports.fleet import (
     NewDevice,
     Presence,
 )
+from cloud.ports.ingest import ConflictError
 from protocol.enrolment import ItemCategory
 from protocol.errors import PortError
 
@@ -61,8 +62,13 @@ class SqlFleet:
             if found is None:
                 return None
             rows = connection.execute(_items_of(found.merchant_category)).all()
-        names = ("zh-Hant-TW", "en", "ja", "ko")
-        items = [ItemCategory(code=code, names=dict(zip(names, texts, strict=True))) for code, *texts in rows]
+        items = [
+            ItemCategory(
+                code=row.item_category,
+                names={"zh-Hant-TW": row.name_zh, "en": row.name_en, "ja": row.name_ja, "ko": row.name_ko},
+            )
+            for row in rows
+        ]
         return ClaimedSite(found.site_id, found.name, items)
 
     def enrol(self, code_hash: bytes, device_: NewDevice) -> bool:
@@ -83,7 +89,7 @@ class SqlFleet:
                 if site_id is None:
                     return False
                 connection.execute(insert(device).values(**_row(device_), site_id=site_id))
-        except IntegrityError as problem:
+        except ConflictError as problem:
             raise DuplicateDeviceError(device_.device_id) from problem
         return True
 
@@ -117,21 +123,18 @@ class SqlFleet:
         if not latest:
             return
         known = self.find_devices(latest)
-        with _transaction(self._writing) as connection:
-            for device_id in sorted(known):
-                _write_presence(connection, latest[device_id])
+        try:
+            with _transaction(self._writing) as connection:
+                for device_id in sorted(known):
+                    _write_presence(connection, latest[device_id])
+        except ConflictError as problem:
+            raise PortError("another worker wrote the same presence", retry=True) from problem
 
 
 @contextmanager
 def _transaction(engine: Engine) -> Iterator[Connection]:
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except IntegrityError:
-        raise
-    except DBAPIError as problem:
-        # Only the kind of failure: the statement's parameters do not belong in a log.
-        raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+    with translated(), engine.begin() as connection:
+        yield connection
 
 
 def _write_presence(connection: Connection, presence: Presence) -> None:

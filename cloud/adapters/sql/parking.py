@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Engine, func, insert, select
-from sqlalchemy.exc import DBAPIError
 
 from cloud.adapters.sql.engine import for_reading
+from cloud.adapters.sql.failures import translated
 from cloud.adapters.sql.tables import parked_message
 from cloud.ports.parking import ParkedMessage
-from protocol.errors import PortError
 
 _TOPIC_LENGTH_MAX = 256
 _PROBLEM_LENGTH_MAX = 256
@@ -32,18 +31,12 @@ class SqlParking:
             }
             for message in messages
         ]
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(insert(parked_message), rows)
-        except DBAPIError as problem:
-            raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+        with translated(), self._engine.begin() as connection:
+            connection.execute(insert(parked_message), rows)
 
     def count(self) -> int:
-        try:
-            with for_reading(self._engine).connect() as connection:
-                return connection.scalar(select(func.count()).select_from(parked_message)) or 0
-        except DBAPIError as problem:
-            raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+        with translated(), for_reading(self._engine).begin() as connection:
+            return connection.scalar(select(func.count()).select_from(parked_message)) or 0
 
 
 def _storable(text: str, length_max: int) -> str:
