@@ -15,6 +15,7 @@ out of the same inputs on every machine, and a simulation can replay them.
 ``chain``               the hash chain over one kiosk's requests
 ``ids``                 UUIDv7 and the six-character reference a person can read aloud
 ``words``               sentences for every reason, in four languages
-``asyncapi``            the machine-readable description of all this
+``asyncapi``            the machine-readable description of the MQTT side
+``openapi``             the same of the HTTPS side: enrolment
 ======================  ==========================================================================================
 """

@@ -38,8 +38,10 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Verify one voucher and hold it for this visit. A courtesy: ``Redeem`` does not depend on it."""
 
     visit_id: UUID
+    """One customer at one kiosk; minted when the first voucher is scanned."""
     voucher_no: VoucherNo
     sealed: Sealed
+    """The digits, readable only by the cloud."""
 
     @property
     def voucher_nos(self) -> list[str]:
@@ -50,10 +52,15 @@ class Redeem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Redeem an order: everything the judge needs, so that it is judged alone."""
 
     visit_id: UUID
+    """The visit that may hold the vouchers; a hold of another visit refuses the order."""
     vouchers: VoucherNos
+    """All different; the order in which the digits are sealed."""
     sealed: Sealed
+    """The digits of all vouchers in one box, readable only by the cloud."""
     item_category: Annotated[str, Meta(min_length=1, max_length=ITEM_CATEGORY_LENGTH_MAX)]
+    """Code of what is bought: one of those that came with the enrolment."""
     order_total_twd: int
+    """What the whole order costs, in TWD; any integer, because one out of range is refused by the judge, with a reason."""
     sequence: Annotated[int, Meta(ge=1, le=SEQUENCE_MAX)]
     """One more than this kiosk's last redeem request; gap-free."""
     previous: Link
@@ -68,7 +75,9 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Let go of what this visit holds: the customer cancelled."""
 
     visit_id: UUID
+    """Only holds of this visit are dropped."""
     vouchers: VoucherNos
+    """What to let go of, all different."""
 
     @property
     def voucher_nos(self) -> list[str]:
@@ -82,39 +91,50 @@ class CheckAccepted(Struct, frozen=True, kw_only=True, tag_field="outcome", tag=
     """The voucher may be used; it is held for the visit until ``hold_until``."""
 
     request_id: UUID
+    """The request that this answers."""
     voucher_no: str
+    """The voucher that was checked."""
     face_value_twd: int
+    """What it is worth, in TWD."""
     hold_until: str
     """RFC 3339, UTC."""
     programme_id: str
+    """The programme that issued it; an order holds vouchers of one programme."""
 
 
 class RedeemAccepted(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="redeemed"):
     """The order is redeemed, for good."""
 
     request_id: UUID
+    """The request that this answers."""
     reference: str
     """:func:`protocol.ids.reference` of the request id."""
     redeemed_at: str
     """RFC 3339, UTC, the cloud's clock."""
     voucher_count: int
+    """How many vouchers were redeemed: all that the request named."""
     redeemed_twd: int
+    """Sum of their face values, in TWD: what the merchant is paid."""
     order_total_twd: int
+    """As asked, in TWD."""
     topup_twd: int
-    """What the customer still pays: never negative; there is no change (V-R10)."""
+    """What the customer still pays, in TWD: never negative; there is no change (V-R10)."""
 
 
 class Released(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="released"):
     """The visit holds nothing of what it named."""
 
     request_id: UUID
+    """The request that this answers."""
 
 
 class Refusal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is wrong with one voucher of a refused request."""
 
     voucher_no: str
+    """One of the request's vouchers."""
     reason: Reason
+    """Why this one, by precedence."""
     at: str | None = None
     """For ``already_redeemed``: when, RFC 3339, UTC. For ``held_elsewhere``: until when."""
     site: str | None = None
@@ -127,8 +147,11 @@ class Refused(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="refus
     """Nothing happened to any voucher; why not."""
 
     request_id: UUID
+    """The request that this answers."""
     reason: Reason
+    """The reason that takes precedence over all others found."""
     refusals: list[Refusal] = []
+    """The vouchers at fault, if any; others of the order are not named."""
 
 
 Answer = CheckAccepted | RedeemAccepted | Released | Refused
@@ -138,8 +161,11 @@ class DeviceState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Retained presence of a kiosk. The broker publishes ``lost`` as the will."""
 
     state: Literal["online", "offline", "lost"]
+    """``offline`` was said by the kiosk on its way out, ``lost`` by the broker."""
     boot_id: Annotated[str, Meta(max_length=64)] = ""
+    """Another one after every start."""
     version: Annotated[str, Meta(max_length=32)] = ""
+    """Of the kiosk's software."""
     pending: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """Redeem requests in the outbox that have no final answer yet."""
 
