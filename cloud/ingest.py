@@ -1,0 +1,303 @@
+"""The ingest worker: takes what kiosks sent, has it judged, answers, and only then acknowledges.
+
+One round handles everything that queued while the last one was at work, without waiting for more::
+
+    take → prove → judge and commit → answer → park and note presence → acknowledge
+
+A crash anywhere in a round loses nothing. Before the commit nothing has happened, and the broker or the kiosk sends again.
+After it the request meets its stored answer, byte for byte. Where the database fails the round is repeated with growing
+pauses and nothing is acknowledged meanwhile.
+
+A message that brings the judge down (a fault of ours) is tried :data:`TRIES_MAX` times, the last ones alone, then parked, so
+that it cannot block the others. What a sender asks above its flow limit is answered ``busy`` and not judged.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol, TypeVar
+
+from cloud.domain.flow import FlowLimit
+from cloud.domain.records import Ask, StoredAnswer
+from cloud.ports.clock import Clock
+from cloud.ports.fleet import Fleet, Presence
+from cloud.ports.line import Delivery, Line
+from cloud.ports.parking import ParkedMessage, Parking
+from cloud.services.admit import (
+    Admitted,
+    Arrival,
+    DigitTag,
+    KnownDevices,
+    Malformed,
+    Unproved,
+    admit,
+    read_arrival,
+)
+from cloud.services.reply import final_reply, unjudged_reply
+from protocol.envelope import Event
+from protocol.errors import PortError, ProtocolError
+from protocol.messages import decode_state
+from protocol.reasons import Reason
+from protocol.topics import decode_connection_topic
+
+BATCH_MAX: Final = 400
+"""Most messages of one round: larger batches gained nothing when measured."""
+
+WAIT_S: Final = 0.5
+"""Longest wait for a message; also how soon a request to stop is noticed."""
+
+TRIES_MAX: Final = 3
+RETRY_FIRST_S: Final = 0.1
+RETRY_MAX_S: Final = 5.0
+
+REQUESTS_PER_S_MAX: Final = 50.0
+REQUESTS_BURST_MAX: Final = 500
+"""Per kiosk. A kiosk with a customer sends a few a minute; one that was away for days may empty its outbox at once."""
+
+PARKED_PER_S_MAX: Final = 5.0
+PARKED_BURST_MAX: Final = 500
+"""Over all senders: more than this is counted in the log and not written, so that rubbish does not fill the disk."""
+
+CRASH_POINTS: Final = (
+    "batch_taken",
+    "authenticated",
+    "before_load",
+    "before_save",
+    "after_commit",
+    "after_first_answer",
+    "after_answers",
+    "presence",
+    "after_first_ack",
+    "after_acks",
+)
+"""Where a test may kill this process, in the order of a round. Rounds without a request pass ``presence`` only."""
+
+_POISON: Final = f"the judge failed {TRIES_MAX} times"
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Judging(Protocol):
+    """The use case that judges one batch in one transaction; one answer per ask, in their order."""
+
+    def __call__(self, asks: Sequence[Ask], *, now: datetime) -> Sequence[StoredAnswer]: ...
+
+
+class Stop(Protocol):
+    """Tells when to end. ``threading.Event`` is one."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IngestParts:
+    """What the worker needs, given by the composition root."""
+
+    line: Line
+    judge: Judging
+    fleet: Fleet
+    parking: Parking
+    devices: KnownDevices
+    digit_tag: DigitTag
+    clock: Clock
+    elapsed_s: Callable[[], float]
+    """Seconds on a clock that never runs backwards."""
+    reach: Callable[[str], None]
+    """Passes one of :data:`CRASH_POINTS`."""
+    stop: Stop
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one round found out about its deliveries."""
+
+    admitted: list[Admitted] = field(default_factory=list)
+    refused: list[tuple[Malformed | Admitted, Reason]] = field(default_factory=list)
+    parked: list[ParkedMessage] = field(default_factory=list)
+    presences: list[Presence] = field(default_factory=list)
+    answers: list[tuple[str, Event]] = field(default_factory=list)
+
+
+class _StoppedError(Exception):
+    """Asked to stop while waiting for the database; the round stays unacknowledged."""
+
+
+class Ingest:
+    """The worker's loop."""
+
+    def __init__(self, parts: IngestParts) -> None:
+        self._parts = parts
+        self._flow = FlowLimit(per_s=REQUESTS_PER_S_MAX, burst=REQUESTS_BURST_MAX)
+        self._parking_flow = FlowLimit(per_s=PARKED_PER_S_MAX, burst=PARKED_BURST_MAX)
+
+    def run(self) -> None:
+        """Work until asked to stop; the round at hand is finished first.
+
+        Raises:
+            PortError: the world broke in a way that waiting does not heal.
+        """
+        try:
+            while not self._parts.stop.is_set():
+                deliveries = self._parts.line.take(BATCH_MAX, wait_s=WAIT_S)
+                if deliveries:
+                    self.work(deliveries)
+        except _StoppedError:
+            _log.warning("stopped while the database was away; what was open will be sent again")
+
+    def work(self, deliveries: Sequence[Delivery]) -> None:
+        """Do one round."""
+        presences = [delivery for delivery in deliveries if _is_presence(delivery)]
+        requests = [delivery for delivery in deliveries if not _is_presence(delivery)]
+        reach = self._parts.reach if requests else _pass
+        reach("batch_taken")
+        found = self._until_done(lambda: self._sort(requests))
+        reach("authenticated")
+        self._judge(found)
+        reach("after_commit")
+        for number, (topic, event) in enumerate(found.answers):
+            self._parts.line.publish(topic, event)
+            if number == 0:
+                reach("after_first_answer")
+        reach("after_answers")
+        self._note(presences, found)
+        self._acknowledge(deliveries, reach)
+
+    def _sort(self, requests: Sequence[Delivery]) -> _Round:
+        found = _Round()
+        arrivals = [
+            (delivery, _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload)) for delivery in requests
+        ]
+        names = {arrival.address.device_id for _, arrival in arrivals if isinstance(arrival, Arrival)}
+        devices = self._parts.devices.find(names)
+        for delivery, arrival in arrivals:
+            if isinstance(arrival, Arrival):
+                device = devices.get(arrival.address.device_id)
+                self._place(found, delivery, _guarded(admit, arrival, device, self._parts.digit_tag))
+            else:
+                self._place(found, delivery, arrival)
+        return found
+
+    def _place(self, found: _Round, delivery: Delivery, outcome: Admitted | Malformed | Unproved) -> None:
+        match outcome:
+            case Unproved(problem):
+                found.parked.append(self._parked(delivery, problem))
+            case Malformed(device=device, problem=problem):
+                _log.warning("%s sent a malformed %s", device.address.device_id, outcome.kind)
+                found.refused.append((outcome, Reason.MALFORMED))
+            case Admitted(device=device):
+                if self._flow.admit(device.address.device_id, at_s=self._parts.elapsed_s()):
+                    found.admitted.append(outcome)
+                else:
+                    found.refused.append((outcome, Reason.BUSY))
+
+    def _judge(self, found: _Round) -> None:
+        for outcome, reason in found.refused:
+            found.answers.append(unjudged_reply(outcome, reason, now=self._parts.clock.now()))
+        if found.admitted:
+            stored = self._until_done(lambda: self._stored(found.admitted))
+            for one, answer in zip(found.admitted, stored, strict=True):
+                reply = Unproved(_POISON) if answer is None else _guarded(final_reply, one.device, answer)
+                if isinstance(reply, Unproved):
+                    found.parked.append(self._parked_ask(one, reply.problem))
+                else:
+                    found.answers.append(reply)
+
+    def _stored(self, admitted: Sequence[Admitted]) -> Sequence[StoredAnswer | None]:
+        try:
+            return self._parts.judge([one.ask for one in admitted], now=self._parts.clock.now())
+        except PortError:
+            raise
+        except Exception:  # noqa: BLE001 - a fault of ours in one message must not stop the others
+            _log.exception("a batch of %d requests could not be judged; each is tried alone", len(admitted))
+            return [self._stored_alone(one) for one in admitted]
+
+    def _stored_alone(self, one: Admitted) -> StoredAnswer | None:
+        for _ in range(TRIES_MAX - 1):
+            try:
+                (answer,) = self._parts.judge([one.ask], now=self._parts.clock.now())
+            except PortError:
+                raise
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("request %s could not be judged", one.ask.request_id)
+            else:
+                return answer
+        return None
+
+    def _note(self, presences: Sequence[Delivery], found: _Round) -> None:
+        for delivery in presences:
+            self._read_presence(delivery, found)
+        if found.presences:
+            self._until_done(lambda: self._parts.fleet.record_presence(found.presences))
+            self._parts.reach("presence")
+        kept = [message for message in found.parked if self._parking_flow.admit("all", at_s=self._parts.elapsed_s())]
+        if len(kept) < len(found.parked):
+            _log.warning("%d more messages could not be proved; too many to keep", len(found.parked) - len(kept))
+        if kept:
+            _log.warning("%d messages were parked; the last one: %s", len(kept), kept[-1].problem)
+            self._until_done(lambda: self._parts.parking.park(kept))
+
+    def _read_presence(self, delivery: Delivery, found: _Round) -> None:
+        try:
+            address = decode_connection_topic(delivery.topic)
+            state = decode_state(delivery.payload)
+        except ProtocolError as problem:
+            found.parked.append(self._parked(delivery, str(problem)))
+            return
+        # Only that device may write to its topic: the broker holds it to the name in its certificate.
+        found.presences.append(
+            Presence(
+                address.device_id,
+                state.state,
+                self._parts.clock.now(),
+                state.version,
+                state.pending,
+                remembered=delivery.retained,
+            )
+        )
+
+    def _acknowledge(self, deliveries: Sequence[Delivery], reach: Callable[[str], None]) -> None:
+        for number, delivery in enumerate(deliveries):
+            self._parts.line.acknowledge(delivery)
+            if number == 0:
+                reach("after_first_ack")
+        reach("after_acks")
+
+    def _until_done(self, act: Callable[[], _T]) -> _T:
+        pause_s = RETRY_FIRST_S
+        while True:
+            try:
+                return act()
+            except PortError as problem:
+                if not problem.retry:
+                    raise
+                _log.warning("%s; trying again", problem)
+                if self._parts.stop.wait(pause_s):
+                    raise _StoppedError from problem
+                pause_s = min(pause_s * 2, RETRY_MAX_S)
+
+    def _parked(self, delivery: Delivery, problem: str) -> ParkedMessage:
+        return ParkedMessage(self._parts.clock.now(), delivery.topic, problem, hashlib.sha256(delivery.payload).digest())
+
+    def _parked_ask(self, one: Admitted, problem: str) -> ParkedMessage:
+        topic = one.device.address.request(one.ask.kind)
+        return ParkedMessage(self._parts.clock.now(), topic, problem, one.ask.body_hash)
+
+
+def _guarded(read: Callable[..., _T], *arguments: object) -> _T | Unproved:
+    try:
+        return read(*arguments)
+    except Exception:  # noqa: BLE001 - whatever a hostile message brings down here, it is not accepted, and blocks nobody
+        _log.exception("a message brought %s down", read.__name__)
+        return Unproved("it brought the reader down")
+
+
+def _is_presence(delivery: Delivery) -> bool:
+    return delivery.topic.endswith("/state/conn")
+
+
+def _pass(_point: str) -> None:
+    """A round without requests passes no crash points."""

@@ -1,0 +1,51 @@
+"""The message that carries an answer back to its kiosk, and the topic it goes to.
+
+The topic is computed from the authenticated device; the Response Topic that a sender may name is not looked at. A final
+answer depends on nothing but what is stored, so every repeat of a request is answered with the same bytes.
+"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from cloud.domain.instants import encode_instant
+from cloud.domain.records import StoredAnswer
+from cloud.services.admit import Admitted, KnownDevice, Malformed
+from protocol.envelope import CLOUD_SOURCE, Event, answer_type, make_event
+from protocol.messages import Refused, encode_body
+from protocol.reasons import Reason
+from protocol.topics import RequestKind
+
+Reply = tuple[str, Event]
+"""Topic and message."""
+
+_TIME_LENGTH_MAX: Final = 40
+_NO_TIME: Final = "1970-01-01T00:00:00.000000Z"
+
+
+def final_reply(device: KnownDevice, stored: StoredAnswer) -> Reply:
+    """Wrap a stored answer.
+
+    Raises:
+        ValueError: it is longer than a body may be.
+    """
+    return _reply(device, stored.request_id, stored.kind, time=encode_instant(stored.answered_at), body=stored.answer)
+
+
+def unjudged_reply(outcome: Malformed | Admitted, reason: Reason, *, now: datetime) -> Reply:
+    """Refuse without judging: a malformed message, or a request above the flow limit.
+
+    Nothing of it is stored. A malformed message is answered with its own time, so that a repeat is answered with the same
+    bytes; ``busy`` is no final answer and carries the time of this moment.
+    """
+    match outcome:
+        case Malformed(device=device, request_id=request_id, kind=kind, time=time):
+            time = time if len(time) <= _TIME_LENGTH_MAX and time.isascii() and time.isprintable() else _NO_TIME
+        case Admitted(device=device, ask=ask):
+            request_id, kind, time = ask.request_id, ask.kind, encode_instant(now)
+    return _reply(device, request_id, kind, time=time, body=encode_body(Refused(request_id=request_id, reason=reason)))
+
+
+def _reply(device: KnownDevice, request_id: UUID, kind: RequestKind, *, time: str, body: bytes) -> Reply:
+    event = make_event(device.keys.answer, id=request_id, source=CLOUD_SOURCE, type=answer_type(kind), time=time, body=body)
+    return device.address.answer(kind), event
