@@ -156,7 +156,8 @@ class Knowledge:
     answers: Mapping[UUID, StoredAnswer]
     sequences: Mapping[tuple[str, int], UUID]
     """Which request took a sender's sequence number."""
-    senders: Mapping[str, Sender]
+    senders: Mapping[tuple[str, str], Sender]
+    """By kind and id: a kiosk and a member of staff may happen to have the same id."""
     programmes: Mapping[str, Programme]
     vouchers: Mapping[str, KnownVoucher]
     uses: Mapping[str, Use]

@@ -1,0 +1,39 @@
+"""The last four characters of a holder's ID, as the database knows them: a tag that says nothing without the pepper.
+
+Four digits are ten thousand guesses, so a plain hash would hide nothing. The pepper, 32 random bytes kept outside the
+database, is the protection (ADR 0006); the voucher number in the tag keeps equal digits from having equal tags.
+"""
+
+import hashlib
+import hmac
+from typing import Final
+
+TAG_BYTES: Final = 32
+PEPPER_BYTES: Final = 32
+_NOBODYS_TAG: Final = bytes(TAG_BYTES)
+
+
+def digit_tag(pepper: bytes, voucher_no: str, digits: str) -> bytes:
+    """Compute HMAC-SHA256(pepper, voucher number ‖ 0x00 ‖ digits in UTF-8): 32 bytes.
+
+    Args:
+        pepper: 32 random bytes.
+        voucher_no: twelve ASCII digits.
+        digits: four characters as they stand on the keys; sites may legend them as they like.
+
+    Raises:
+        ValueError: the pepper is not 32 bytes.
+    """
+    if len(pepper) != PEPPER_BYTES:
+        raise ValueError(f"the pepper is {PEPPER_BYTES} bytes")
+    return hmac.digest(pepper, b"\0".join((voucher_no.encode("ascii"), digits.encode("utf-8"))), hashlib.sha256)
+
+
+def matches(stored: bytes | None, given: bytes) -> bool:
+    """Compare two tags in constant time.
+
+    Args:
+        stored: the voucher's tag, or None where no voucher has the number: compared all the same, so that both take as long.
+    """
+    same = hmac.compare_digest(_NOBODYS_TAG if stored is None else stored, given)
+    return same and stored is not None
