@@ -1,0 +1,138 @@
+"""Programmes, merchants, sites and people in the database, for :mod:`cloud.ports.programmes`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cloud.adapters.sql.tables import (
+    issue_batch,
+    item_category,
+    merchant,
+    programme,
+    programme_merchant_category,
+    site,
+    staff,
+)
+from cloud.adapters.sql.transactions import upsert, writing
+from cloud.domain.setup import AccountSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup, SiteSetup
+from cloud.ports.programmes import NewStaff, TakenError
+
+_ACCOUNT_COLUMNS = ("bank_code", "account_no", "account_name", "payee_id")
+
+
+class SqlSetupStore:
+    """``SetupStore`` on SQLite and PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator["_Transaction"]:
+        try:
+            with writing(self._engine) as connection:
+                yield _Transaction(connection)
+        except IntegrityError as problem:
+            raise TakenError from problem
+
+
+class _Transaction:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def issued_face_values(self) -> Mapping[str, int]:
+        issued = exists().where(issue_batch.c.programme_id == programme.c.programme_id)
+        rows = self._connection.execute(select(programme.c.programme_id, programme.c.face_value_twd).where(issued))
+        return {row.programme_id: row.face_value_twd for row in rows}
+
+    def merchant_of_sites(self) -> Mapping[str, str]:
+        return {row.site_id: row.merchant_id for row in self._connection.execute(select(site.c.site_id, site.c.merchant_id))}
+
+    def staff_ids(self) -> frozenset[str]:
+        return frozenset(self._connection.scalars(select(staff.c.staff_id)))
+
+    def save_programmes(self, programmes: Sequence[ProgrammeSetup]) -> None:
+        upsert(self._connection, programme, [_programme_row(one) for one in programmes])
+        for one in programmes:
+            taken = programme_merchant_category
+            self._connection.execute(delete(taken).where(taken.c.programme_id == one.programme_id))
+            rows = [{"programme_id": one.programme_id, "merchant_category": name} for name in one.merchant_categories]
+            upsert(self._connection, taken, rows)
+
+    def save_item_categories(self, items: Sequence[ItemCategorySetup]) -> None:
+        upsert(self._connection, item_category, [_item_row(position, one) for position, one in enumerate(items, start=1)])
+
+    def save_merchants(self, merchants: Sequence[MerchantSetup]) -> None:
+        rows = [_merchant_row(one) for one in merchants]
+        # A suspended merchant is not approved again by loading a file.
+        upsert(self._connection, merchant, rows, kept=("state", *_ACCOUNT_COLUMNS))
+        for one in merchants:
+            if one.account is not None:
+                missing = (merchant.c.merchant_id == one.merchant_id) & merchant.c.account_no.is_(None)
+                self._connection.execute(update(merchant).where(missing).values(**_account_row(one.account)))
+        upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
+
+    def add_staff(self, staff_: Sequence[NewStaff]) -> None:
+        if staff_:
+            self._connection.execute(insert(staff), [_staff_row(one) for one in staff_])
+
+
+def _programme_row(one: ProgrammeSetup) -> dict[str, Any]:
+    return {
+        "programme_id": one.programme_id,
+        "name_zh": one.name_zh,
+        "name_en": one.name_en,
+        "face_value_twd": one.face_value_twd,
+        "starts_on": one.starts_on,
+        "ends_on": one.ends_on,
+        "vouchers_per_order_max": one.vouchers_per_order_max,
+        "signing_key_id": one.signing_key_id,
+    }
+
+
+def _item_row(position: int, one: ItemCategorySetup) -> dict[str, Any]:
+    return {
+        "item_category": one.item_category,
+        "merchant_category": one.merchant_category,
+        "position": position,
+        "name_zh": one.name_zh,
+        "name_en": one.name_en,
+        "name_ja": one.name_ja,
+        "name_ko": one.name_ko,
+    }
+
+
+def _merchant_row(one: MerchantSetup) -> dict[str, Any]:
+    account = dict.fromkeys(_ACCOUNT_COLUMNS) if one.account is None else _account_row(one.account)
+    return {
+        "merchant_id": one.merchant_id,
+        "name": one.name,
+        "ubn": one.ubn,
+        "merchant_category": one.merchant_category,
+        "state": "approved",
+        **account,
+    }
+
+
+def _account_row(account: AccountSetup) -> dict[str, Any]:
+    return {name: getattr(account, name) for name in _ACCOUNT_COLUMNS}
+
+
+def _site_row(merchant_id: str, one: SiteSetup) -> dict[str, Any]:
+    return {"site_id": one.site_id, "merchant_id": merchant_id, "name": one.name}
+
+
+def _staff_row(one: NewStaff) -> dict[str, Any]:
+    return {
+        "staff_id": one.staff_id,
+        "merchant_id": one.merchant_id,
+        "site_id": one.site_id,
+        "door": one.door,
+        "login": one.login,
+        "name": one.name,
+        "role": one.role,
+        "password_hash": one.password_hash,
+        "active": True,
+    }

@@ -1,0 +1,87 @@
+"""Transactions of the services that are not the hot path, and the two statements they share.
+
+A failure of the database becomes a ``PortError`` here, once. Its text names the kind of failure only: the driver's own text
+quotes parameters, and parameters do not belong in a log. A violated constraint is not a failure: it passes as it is, because
+it is an answer that the caller asked for.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from cloud.adapters.sql.engine import for_reading
+from protocol.errors import PortError
+
+ROWS_PER_STATEMENT_MAX = 500
+"""SQLite and PostgreSQL both limit the parameters of one statement (32,766 and 65,535)."""
+
+Row = Mapping[str, Any]
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that writes; it is committed on leaving, rolled back on an exception.
+
+    Raises:
+        PortError: the database failed; nothing was written, or (a connection lost at the commit) it is not known.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except DBAPIError as problem:
+        raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that sees one moment of the database in all its queries, and waits for no writer.
+
+    Raises:
+        PortError: the database failed.
+    """
+    try:
+        with for_reading(engine).connect() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+    except DBAPIError as problem:
+        raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Insert the rows whose primary key is not there yet; return how many that were."""
+    added = 0
+    for some in chunks(rows):
+        statement = _insert(connection, table).values(some).on_conflict_do_nothing(index_elements=list(table.primary_key))
+        added += connection.execute(statement).rowcount
+    return added
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, kept: Collection[str] = ()) -> None:
+    """Insert the rows, or bring those that are there to the new values; columns in ``kept`` keep what they have."""
+    for some in chunks(rows):
+        statement = _insert(connection, table).values(some)
+        key = {column.name for column in table.primary_key}
+        changes = {name: statement.excluded[name] for name in some[0] if name not in key and name not in kept}
+        if changes:
+            statement = statement.on_conflict_do_update(index_elements=sorted(key), set_=changes)
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=sorted(key))
+        connection.execute(statement)
+
+
+def chunks(rows: Sequence[Row], size: int = ROWS_PER_STATEMENT_MAX) -> Iterator[list[Row]]:
+    """Cut a list into pieces that one statement can take."""
+    for start in range(0, len(rows), size):
+        yield list(rows[start : start + size])
+
+
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,60 @@
+"""Where programmes, merchants, sites and people are kept."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cloud.domain.setup import ItemCategorySetup, MerchantSetup, ProgrammeSetup
+
+
+@dataclass(frozen=True, slots=True)
+class NewStaff:
+    """One account that is made."""
+
+    staff_id: str
+    merchant_id: str | None
+    site_id: str | None
+    door: str
+    login: str
+    name: str
+    role: str
+    password_hash: str = field(repr=False)
+
+
+class TakenError(Exception):
+    """A business number or a login belongs to another id already. Nothing was written."""
+
+
+class SetupTransaction(Protocol):
+    """One open transaction."""
+
+    def issued_face_values(self) -> Mapping[str, int]:
+        """Face value of every programme that has vouchers."""
+
+    def merchant_of_sites(self) -> Mapping[str, str]:
+        """Which merchant each known site belongs to."""
+
+    def staff_ids(self) -> frozenset[str]:
+        """Everybody who has an account."""
+
+    def save_programmes(self, programmes: Sequence[ProgrammeSetup]) -> None: ...
+
+    def save_item_categories(self, items: Sequence[ItemCategorySetup]) -> None: ...
+
+    def save_merchants(self, merchants: Sequence[MerchantSetup]) -> None:
+        """Save merchants and their sites. A payout account that is there already stays: it is the merchant's to change."""
+
+    def add_staff(self, staff: Sequence[NewStaff]) -> None: ...
+
+
+class SetupStore(Protocol):
+    """Opens transactions for setting up."""
+
+    def begin(self) -> AbstractContextManager[SetupTransaction]:
+        """Open a transaction; leaving it normally commits, an exception rolls back.
+
+        Raises:
+            TakenError: on leaving or before: a unique constraint refused it.
+            PortError: the database failed.
+        """
