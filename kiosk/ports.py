@@ -98,7 +98,7 @@ class Outbox(Protocol):
         """Remember that the customer has seen the answer. Does nothing where there is none."""
 
     def probe(self) -> None:
-        """Raise what :meth:`append` would raise at this moment; write nothing that stays."""
+        """Raise what :meth:`append` would raise at this moment; no request is touched."""
 
     def pending(self, limit: int) -> Sequence[OutboxRow]:
         """Oldest requests without an answer, in order of sequence."""
