@@ -1,0 +1,1 @@
+"""Renders every face of the product to PNG, for looking at (``make screens``)."""
