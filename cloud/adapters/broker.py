@@ -74,7 +74,8 @@ persistent_client_expiration {session_days}d
 
 # Sessions survive an orderly restart; nothing depends on it.
 persistence true
-persistence_location {folder}/store/
+persistence_location {folder}/
+persistence_file mosquitto.db
 autosave_interval 60
 
 # Started as root, Mosquitto becomes this user, who owns this folder; started by that user, it stays it.
@@ -123,7 +124,7 @@ def write_broker_files(folder: Path, place: BrokerPlace, authority: FleetAuthori
     }
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / "store").mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
         for name, content in files.items():
             _replace(folder / name, content)
     except OSError as problem:

@@ -61,19 +61,19 @@ class Vault:
 
 
 def make_vault(folder: Path, *, now: datetime) -> bool:
-    """Make the folder with fresh secrets; return False and touch nothing where it exists already.
+    """Make the folder with fresh secrets; return False and touch nothing where it exists already and holds anything.
 
     Raises:
         PortError: the folder cannot be written.
     """
-    if folder.exists():
-        return False
     try:
+        if folder.exists() and any(folder.iterdir()):
+            return False
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Filled beside its place and renamed: a crash on the way leaves no half vault that looks like one.
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         _fill(fresh, now)
-        fresh.rename(folder)
+        fresh.rename(folder)  # takes the place of an empty folder, and of nothing else
         _sync_folder(folder.parent)
     except OSError as problem:
         raise PortError(f"the vault {folder} cannot be made: {problem.strerror}", retry=False) from problem

@@ -148,7 +148,9 @@ def mint_device_id(randomness: Randomness) -> str:
 def _new_device(authority: CertificateAuthority, request: EnrolmentRequest, device_id: str, now: datetime) -> NewDevice:
     seal_public = _decode_public(request.seal_public, device_id)
     certificate = authority.device_certificate(request.csr_pem, device_id)
-    return NewDevice(device_id, request.serial, seal_public, certificate.serial, certificate.pem, now)
+    # For people to read; a NUL would be refused by PostgreSQL, a line break would break a list.
+    serial = "".join(filter(str.isprintable, request.serial))
+    return NewDevice(device_id, serial, seal_public, certificate.serial, certificate.pem, now)
 
 
 def _set_state(fleet: Fleet, device_id: str, state: DeviceStateName, reason: str, now: datetime) -> bool:
