@@ -47,24 +47,30 @@ def _enrol() -> Document:
                 "description": "The kiosk is enrolled and the code is used up.",
                 "content": {"application/json": {"schema": _ref("Enrolment")}},
             },
-            "default": {
-                "description": "Nothing was enrolled; a problem document (RFC 9457) says why.",
-                "content": {"application/problem+json": {"schema": _ref("Problem")}},
-            },
+            "400": _refused("bad_request: not an enrolment request, or its certificate request or public key cannot be used."),
+            "403": _refused("bad_code: the claim code is unknown, used or too old; which of them is not told."),
+            "413": _refused("too_large: more than is read."),
+            "503": _refused("unavailable: the database does not answer; the code is unused, send the same again."),
+            "default": _refused("Whatever else went wrong; nothing was enrolled."),
         },
     }
+
+
+def _refused(description: str) -> Document:
+    return {"description": description, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
 
 
 def _problem() -> Document:
     return {
         "title": "Problem",
-        "description": "RFC 9457. Only status and title are promised.",
+        "description": "RFC 9457. Nothing was enrolled; only status and title are promised in every case.",
         "type": "object",
         "properties": {
             "type": {"type": "string", "format": "uri-reference"},
             "title": {"type": "string"},
             "status": {"type": "integer"},
-            "detail": {"type": "string"},
+            "detail": {"type": "string", "description": "for people"},
+            "code": {"enum": ["bad_request", "bad_code", "too_large", "unavailable"], "description": "for programs"},
         },
         "required": ["title", "status"],
     }
