@@ -1,5 +1,6 @@
 """A customer at the kiosk: holds printed vouchers to the camera, presses keys, reads the screen. Knows nothing else."""
 
+import io
 import json
 import random
 import time
@@ -8,11 +9,13 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
+from PIL import Image
+
 from tests.demo.mishaps import Mishap
 from tests.demo.orders import Order, Story, Voucher
 from tests.demo.processes import DemoError
 from tests.demo.world import Kiosk
-from tests.support.pictures import as_seen_by_camera
+from tests.support.pictures import Shot, photograph
 
 SCREEN_WAIT_S = 20.0
 OUTCOMES = frozenset({"done", "refused", "unknown"})
@@ -72,9 +75,9 @@ class Customer:
 
     def hold(self, voucher: Voucher) -> None:
         """Hold a voucher in front of the camera until the kiosk has read it, then put it away."""
-        picture = as_seen_by_camera(voucher.picture, seed=self._rng.randrange(1 << 30), level=self._rng.uniform(0.2, 0.8))
-        new = self._kiosk.camera / "frame.tmp"
-        new.write_bytes(picture)
+        shot = Shot(seed=self._rng.randrange(1 << 30), level=self._rng.uniform(0.2, 1.0))
+        new = self._kiosk.camera / "frame.new"
+        photograph(Image.open(io.BytesIO(voucher.picture)), shot).save(new, format="png", compress_level=1)
         new.replace(self._kiosk.camera / "frame.png")
 
     def put_away(self) -> None:

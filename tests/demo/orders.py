@@ -57,7 +57,6 @@ class Voucher:
 
     voucher_no: str
     digits: str
-    url: str
     picture: bytes
     """PNG of the printed voucher, cut from its sheet."""
 

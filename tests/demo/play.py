@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.demo.cast import SITES, Cast, prepare
+from tests.demo.cast import SITES, UNLUCKY_ACCOUNT, Cast, prepare
 from tests.demo.customer import Customer, Outcome
 from tests.demo.mishaps import mishap_of
 from tests.demo.office import MerchantAtDesk, pay_and_hear
@@ -70,14 +70,14 @@ def play(world: World, cast: Cast, told: Sequence[Story], rng: random.Random) ->
     for day in range(DAYS):
         today = first + timedelta(days=day)
         if day:
-            _night(world, cast, diary, today)
+            _night(world, diary, today)
         numbers = range(len(told) * day // DAYS, len(told) * (day + 1) // DAYS)
         for place, number in enumerate(numbers):
             world.jump_to(_at(today, OPENING) + timedelta(hours=CLOSING - OPENING) * place / len(numbers))
             _serve(world, cast, make_order(number, told[number], cast.hand, rng), diary, rng)
         if day < DAYS - 1:
             world.jump_to(_at(today, CLOSING + 1))
-            for login in cast.admins.values():
+            for login in SITES.values():
                 MerchantAtDesk(world, login).confirm_all()
     return diary
 
@@ -93,14 +93,14 @@ def _serve(world: World, cast: Cast, order: Order, diary: Diary, rng: random.Ran
     _progress(len(diary.outcomes), order, outcome, world.now())
 
 
-def _night(world: World, cast: Cast, diary: Diary, today: date) -> None:
+def _night(world: World, diary: Diary, today: date) -> None:
     """Midnight passes. On a Wednesday the week before it is settled, paid, and the bank answers."""
     world.jump_to(_at(today, 0) + timedelta(minutes=5))
     if today.weekday() != WEDNESDAY:
         return
     week = today - timedelta(days=7)
     wait_for(lambda: week.isoformat() in world.cloud("settlements"), what=f"the scheduler to settle the week of {week}")
-    refuse = {cast.unlucky_account} if diary.settled else set()
+    refuse = {UNLUCKY_ACCOUNT} if diary.settled else set()
     if pay_and_hear(world, refuse_accounts=refuse, today=today):
         say(f"{today:%a %d %b}  week of {week} settled, paid; the bank answered" + (", one payout came back" if refuse else ""))
     diary.settled += 1

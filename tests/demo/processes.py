@@ -21,7 +21,9 @@ class DemoError(Exception):
     """Something a person can mend; the message is the one sentence to show."""
 
 
-def wait_for(condition: Callable[[], bool], *, what: str, seconds: float = START_WAIT_S, alive: "Process | None" = None) -> None:
+def wait_for(
+    condition: Callable[[], bool], *, what: str, seconds: float = START_WAIT_S, alive: "Process | None" = None
+) -> None:
     """Wait until the condition holds.
 
     Raises:
@@ -58,7 +60,9 @@ def require_free(port: int, *, what: str, option: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise DemoError(f"Port {port} ({what}) is in use; stop that program or choose another port: make demo {option}=<port>") from None
+            raise DemoError(
+                f"Port {port} ({what}) is in use; stop that program or choose another port: make demo {option}=<port>"
+            ) from None
 
 
 class Process:
@@ -133,7 +137,9 @@ class Process:
             self._out = None
 
 
-def run_once(command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, text: str | None = None) -> str:
+def run_once(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, text: str | None = None
+) -> str:
     """Run a command to its end and return what it printed.
 
     Raises:

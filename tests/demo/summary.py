@@ -88,7 +88,9 @@ def report(figures: Figures, *, database: str) -> int:
     print(f"  {line['orders']} orders in {line['seconds']} s on {database}")
     print(f"  ✓ accepted  {line['accepted']:>5}   {line['vouchers_redeemed']} vouchers, NT${totals['redeemed_twd']:,}")
     print(f"                      customers paid NT${totals['topup_twd']:,} on top")
-    print(f"  ✕ refused   {line['refused']:>5}   " + ", ".join(f"{reason} {count}" for reason, count in figures.reasons.items()))
+    print(
+        f"  ✕ refused   {line['refused']:>5}   " + ", ".join(f"{reason} {count}" for reason, count in figures.reasons.items())
+    )
     print(f"  confirmed   {totals['confirmed']:>5}   by the merchants, {totals['claims']} claims, NT${totals['claimed_twd']:,}")
     print(f"  paid                NT${totals['paid_twd']:,}; the bank returned NT${totals['returned_twd']:,}")
     print(f"  not claimed yet     NT${totals['unclaimed_twd']:,}")

@@ -3,13 +3,11 @@
 import json
 import os
 import shutil
-import ssl
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 
@@ -18,7 +16,7 @@ from tests.demo.processes import DemoError, Process, free_port, is_open, python,
 
 HERE = Path(__file__).parent
 DIGITS = "0123456789"
-DEMO_PASSWORD = "voucher-demo"  # noqa: S105 - printed on the screen of a demo on purpose
+DEMO_PASSWORD = "voucher-demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,9 @@ class World:
         for folder in ("logs", "vault", "broker", "sheets"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         self.broker = self._process("broker", [_mosquitto(), "-c", str(self.root / "broker" / "mosquitto.conf")])
-        self.web, self.ingest, self.schedule = (self._process(name, self._cloud_command(name)) for name in ("web", "ingest", "schedule"))
+        self.web, self.ingest, self.schedule = (
+            self._process(name, self._cloud_command(name)) for name in ("web", "ingest", "schedule")
+        )
         self.kiosks = [self._kiosk(site, port) for site, port in zip(self.sites, self.ports.kiosks, strict=True)]
 
     # Configuration ----------------------------------------------------------------------------------------------------
@@ -137,12 +137,12 @@ class World:
         """Run one command of the cloud and return what it printed."""
         return run_once(self._cloud_command(*arguments), log=self.root / "logs" / "commands.log")
 
-    def set_up(self, setup: Path, *, setup_values: dict[str, date]) -> None:
+    def set_up(self, setup: str) -> None:
         """Make secrets, database, programmes, broker files. Safe to repeat."""
         self.write_configuration()
         self.cloud("init")
         filled = self.root / "setup.toml"
-        filled.write_text(_fill(setup.read_text("utf-8"), setup_values), "utf-8")
+        filled.write_text(setup, "utf-8")
         self.cloud("load", str(filled))
         self.cloud("broker-files", str(self.root / "broker"))
         if self.broker_extra:
@@ -157,7 +157,9 @@ class World:
         folder = self.root / "sheets" / programme_id
         try:
             printed = json.loads(
-                self.cloud("issue", "--programme", programme_id, "--holders", str(file), "--sheets", str(folder)).splitlines()[-1]
+                self.cloud("issue", "--programme", programme_id, "--holders", str(file), "--sheets", str(folder)).splitlines()[
+                    -1
+                ]
             )
         finally:
             file.unlink()  # it holds digits in clear
@@ -251,10 +253,6 @@ def open_world(
             yield world
         finally:
             world.stop()
-
-
-def _fill(text: str, values: dict[str, date]) -> str:
-    return Template(text).substitute({name: value.isoformat() for name, value in values.items()})
 
 
 def _mosquitto() -> str:

@@ -1,0 +1,88 @@
+"""``make demo``: everything runs until Ctrl-C; a person plays with kiosk screen and dashboards in a browser."""
+
+import random
+import signal
+import threading
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from tests.demo.cast import ADMINS, OFFICE, SCAN, SITES, fill_gallery, prepare
+from tests.demo.play import say
+from tests.demo.processes import DemoError, require_free
+from tests.demo.world import DEMO_PASSWORD, Ports, World, open_world
+
+GALLERY_VOUCHERS = 24
+
+
+def run_live(root: Path, *, database: str, ports: tuple[int, int, int], reset: bool) -> int:
+    """Start the world on fixed ports, say where to click, and wait for Ctrl-C."""
+    web, broker, kiosk = ports
+    require_free(web, what="dashboards", option="WEB_PORT")
+    require_free(broker, what="broker", option="BROKER_PORT")
+    require_free(kiosk, what="kiosk screen", option="KIOSK_PORT")
+    _require_alone(root)
+    known = not reset and (root / "ready").exists()
+    site = next(iter(SITES))
+    with open_world(root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], fresh=not known) as world:
+        ended = threading.Event()
+        for which in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(which, lambda *_: ended.set())
+        if known:
+            world.write_configuration()
+            world.cloud("init")
+            world.cloud("broker-files", str(world.root / "broker"))
+        else:
+            _first_time(world)
+            (root / "ready").touch()
+        world.start_cloud()
+        world.start_kiosk(world.kiosks[0])
+        _welcome(world, known=known)
+        while not ended.wait(0.5):
+            _require_all_running(world)
+        say("\nstopping …")
+    say("stopped; the data stays in .demo (make demo RESET=1 starts afresh)")
+    return 0
+
+
+def _first_time(world: World) -> None:
+    say("setting up …")
+    today = datetime.now(ZoneInfo("Asia/Taipei")).date()
+    cast = prepare(world, orders=GALLERY_VOUCHERS, first_day=today, rng=random.Random())
+    fill_gallery(world.kiosks[0], [*islice(cast.hand.fresh, GALLERY_VOUCHERS), *islice(cast.hand.expired, 2)])
+
+
+def _require_alone(root: Path) -> None:
+    """Two demos on one folder would share a database and a broker store."""
+    lock = root / "running"
+    if lock.exists() and Path(f"/proc/{lock.read_text().strip()}").exists():
+        raise DemoError(f"a demo runs already on {root} (process {lock.read_text().strip()}); stop it first")
+
+
+def _require_all_running(world: World) -> None:
+    for process in (world.broker, world.web, world.ingest, world.schedule, world.kiosks[0].process):
+        if not process.is_running:
+            raise DemoError(f"{process.name} ended by itself: {process.last_words()} (see {process.log})")
+
+
+def _welcome(world: World, *, known: bool) -> None:
+    kiosk = world.kiosks[0]
+    rows = [
+        ("Kiosk screen", kiosk.url, "keys 0-9, Enter, Esc, Backspace"),
+        ("Kiosk bench", f"{kiosk.url}/bench", "hold printed vouchers to the camera; press the keys of the matrix"),
+        *(
+            (f"Merchant ({door})", f"{world.web_url}/sign-in/{door}", f"{login} / {DEMO_PASSWORD}")
+            for door, login in ADMINS.items()
+        ),
+        ("Staff scan page", f"{world.web_url}/sign-in/scan", f"{SCAN} / {DEMO_PASSWORD}"),
+        ("Programme office", f"{world.web_url}/sign-in/office", f"{OFFICE} / {DEMO_PASSWORD}"),
+    ]
+    width = max(len(name) for name, _, _ in rows)
+    print(f"\n  {'Welcome back; the data is as you left it.' if known else 'Everything is up.'}\n")
+    for name, url, how in rows:
+        print(f"  {name:<{width}}  {url:<42} {how}")
+    print(
+        f"\n  The last four digits of every demo voucher are on its picture in the bench.\n  Logs: {world.root / 'logs'}\n  Ctrl-C stops.\n",
+        flush=True,
+    )
