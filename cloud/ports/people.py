@@ -1,0 +1,56 @@
+"""People who sign in, and the counter that slows down whoever guesses.
+
+A login belongs to a *door* (V-E3): one of the four merchant categories, ``scan`` or ``office``. The same login at another door
+is another login, so nobody enters through the door of a category that is not theirs (O-5).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+Role = Literal["merchant_admin", "scan_staff", "office"]
+
+MERCHANT_DOORS = ("travel_agency", "lodging", "amusement", "hotspring_or_ppp")
+"""The four merchant categories, in the order of the source's menu."""
+
+DOORS = (*MERCHANT_DOORS, "scan", "office")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One account, as the database knows it now."""
+
+    staff_id: str
+    name: str
+    door: str
+    login: str
+    role: Role
+    active: bool
+    password_hash: str = field(repr=False)
+    merchant_id: str | None = None
+    """None for the programme office."""
+    merchant_name: str = ""
+    merchant_category: str = ""
+    site_name: str = ""
+    """Where scan staff stand."""
+
+
+class People(Protocol):
+    """Accounts, read only. Inactive ones are found too: the caller looks at ``active``."""
+
+    def find_by_login(self, door: str, login: str) -> Person | None: ...
+
+    def find_person(self, staff_id: str) -> Person | None: ...
+
+
+class Throttle(Protocol):
+    """Counts tries per key within a sliding window."""
+
+    def admit(self, key: str, *, tries_max: int, now: datetime) -> int:
+        """Count one try and say how many seconds to wait first; 0 means go on. A try that must wait is not counted.
+
+        Counting and judging are one step, so that many tries at once do not slip through together.
+        """
+
+    def forget(self, key: str) -> None:
+        """Start again at none: the right password was given."""

@@ -1,0 +1,129 @@
+"""The web app: one blueprint per audience, the rules that hold for all of them, nothing else.
+
+Nothing is read or opened here: whoever calls :func:`make_app` brings the parts.
+"""
+
+from flask import Flask, render_template, request
+from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import HTTPException
+
+from cloud.domain.calendar import Period, period_of
+from cloud.ports.people import Person, Role
+from cloud.web import formats
+from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
+from cloud.web.merchant import make_merchant
+from cloud.web.office import make_office
+from cloud.web.parts import WebParts
+from cloud.web.public import make_public
+from cloud.web.security import install_headers
+from cloud.web.session import find_person, install_session
+from cloud.web.staff import make_staff
+from protocol.errors import PortError
+
+_PAGES = {400: "400", 401: "403", 403: "403", 404: "404", 405: "404", 413: "413", 503: "503"}
+"""Which words a status gets; what is not listed is said as 500."""
+
+
+RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
+    "merchant_admin": (
+        ("overview", "merchant.overview"),
+        ("transactions", "merchant.transactions"),
+        ("claims", "merchant.claims"),
+        ("kiosks", "merchant.kiosks"),
+    ),
+    "scan_staff": (("scan", "staff.start"),),
+    "office": (("issues", "office.issues"), ("fleet", "office.kiosks"), ("settlements", "office.settlements")),
+}
+"""The left rail of each role: word and endpoint. Six words at most."""
+
+_RAIL_OF = {
+    "merchant.transaction": "merchant.transactions",
+    "merchant.confirm_all_preview": "merchant.claims",
+    "office.issue": "office.issues",
+    "office.make_claim_code": "office.kiosks",
+    "office.ask_revoke": "office.kiosks",
+    "office.revoke": "office.kiosks",
+    "staff.landing": "staff.start",
+}
+"""Pages that stand under a word without being it."""
+
+
+def make_app(parts: WebParts) -> Flask:
+    """Build the WSGI app."""
+    app = Flask("cloud.web", static_url_path="/static")
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_options["autoescape"] = True
+    app.extensions["vk_words"] = load_catalogues()
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    install_headers(app, https=parts.https)
+    install_session(app, parts)
+    _install_csrf(app, parts)
+    _install_words(app, parts)
+    _install_error_pages(app)
+    for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts)):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _install_csrf(app: Flask, parts: WebParts) -> None:
+    # The secret behind the forms lives as long as the session, so no time limit of its own: a page left open over lunch works.
+    app.config.update(WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_SSL_STRICT=parts.https)
+    protection = CSRFProtect(app)
+    if parts.api is not None:
+        protection.exempt(parts.api)
+        app.register_blueprint(parts.api)
+
+
+def _install_words(app: Flask, parts: WebParts) -> None:
+    app.jinja_env.filters.update(
+        money=formats.money,
+        number=formats.number,
+        moment=formats.moment,
+        day=formats.day,
+        week=formats.week,
+        exact_week=formats.exact_week,
+    )
+
+    app.jinja_env.globals.update(
+        local_name=formats.local_name, programme_name=formats.programme_name, item_name=formats.item_name, period_at=Period
+    )
+
+    @app.context_processor
+    def words() -> dict[str, object]:
+        language = choose_language()
+        return {
+            "say": say,
+            "language": language,
+            "languages": LANGUAGES,
+            "person": find_person(),
+            "this_week": period_of(parts.clock.now()),
+            "here": request.full_path.rstrip("?") if request.method == "GET" else "/",
+            **_rail(find_person()),
+        }
+
+
+def _rail(person: Person | None) -> dict[str, object]:
+    """The words of the left rail, and which one stands for the page that is shown."""
+    rail = () if person is None else RAILS[person.role]
+    endpoint = request.endpoint or ""
+    return {"rail": rail, "rail_here": _RAIL_OF.get(endpoint, endpoint)}
+
+
+def _install_error_pages(app: Flask) -> None:
+    @app.errorhandler(HTTPException)
+    def say_status(problem: HTTPException) -> tuple[str, int] | HTTPException:
+        status = problem.code or 500
+        if status < 400:
+            return problem
+        return render_template("problem.html", words=_PAGES.get(status, "500")), status
+
+    @app.errorhandler(CSRFError)
+    def say_expired(problem: CSRFError) -> tuple[str, int]:
+        # Nothing was done. Most often the session ended while the page was open.
+        return render_template("problem.html", words="csrf"), problem.code or 400
+
+    @app.errorhandler(PortError)
+    def say_unreachable(problem: PortError) -> tuple[str, int]:
+        app.logger.warning("a page could not reach the database: %s", problem)
+        return render_template("problem.html", words="503"), 503

@@ -1,0 +1,90 @@
+"""A merchant's own pages: overview, transactions (V-S9), claims by period (V-S10), kiosks, and the daily confirmation.
+
+Every query carries the merchant of the person who is signed in, and nothing from the address can change it: another
+merchant's id is answered like one that does not exist. Confirming is idempotent (V-R17): the number that is reported is what
+this click added.
+"""
+
+from uuid import UUID
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from cloud.domain.calendar import day_of, period_of
+from cloud.ports.reports import TransactionFilter
+from cloud.web.claims import render_claims, waiting_of
+from cloud.web.language import say
+from cloud.web.paging import CLAIM_STATES, PAGE_SIZES, claim_state, find_page, some_day, some_id
+from cloud.web.parts import WebParts
+from cloud.web.security import own_path
+from cloud.web.session import merchant_of, only, signed_in
+from protocol.ids import reference
+
+
+def make_merchant(parts: WebParts) -> Blueprint:
+    """Build the blueprint."""
+    merchant = Blueprint("merchant", __name__, url_prefix="/merchant")
+    merchant.before_request(only("merchant_admin"))
+
+    @merchant.get("/")
+    def overview() -> str:
+        merchant_id, now = _own(), parts.clock.now()
+        waiting = parts.reports.find_transactions(waiting_of(merchant_id), page=1, page_size=5)
+        return render_template(
+            "overview.html",
+            overview=parts.reports.overview(merchant_id=merchant_id, now=now),
+            today=day_of(now),
+            settles_on=period_of(now).following.starts_on,
+            waiting=waiting,
+        )
+
+    @merchant.get("/transactions")
+    def transactions() -> str:
+        wanted = TransactionFilter(_own(), claim_state(), some_day("from"), some_day("to"), some_id("claim"))
+        found, page = find_page(parts.reports, wanted)
+        return render_template(
+            "transactions.html", wanted=wanted, found=found, page=page, states=CLAIM_STATES, sizes=PAGE_SIZES
+        )
+
+    @merchant.get("/transactions/<uuid:redemption_id>")
+    def transaction(redemption_id: UUID) -> str:
+        row = parts.reports.find_transaction(redemption_id, merchant_id=_own())
+        if row is None:
+            abort(404)
+        return render_template(
+            "transaction.html", row=row, reference=reference(redemption_id), back=own_path(request.args.get("back"))
+        )
+
+    @merchant.post("/transactions/<uuid:redemption_id>/confirm")
+    def confirm(redemption_id: UUID) -> Response:
+        person, merchant_id = signed_in(), _own()
+        if parts.reports.find_transaction(redemption_id, merchant_id=merchant_id) is None:
+            abort(404)
+        parts.merchant.confirm(merchant_id, [redemption_id], person.staff_id, parts.clock.now())
+        flash(say("confirm.done_one"))
+        return redirect(own_path(request.form.get("back")) or url_for(".transactions"))
+
+    @merchant.get("/confirm-all")
+    def confirm_all_preview() -> str:
+        found, page = find_page(parts.reports, waiting_of(_own()))
+        return render_template("confirm_all.html", found=found, page=page)
+
+    @merchant.post("/confirm-all")
+    def confirm_all() -> Response:
+        count = parts.merchant.confirm_all(_own(), signed_in().staff_id, parts.clock.now())
+        flash(say("confirm.done_all", count=count) if count else say("confirm.done_none"))
+        return redirect(url_for(".claims"))
+
+    @merchant.get("/claims")
+    def claims() -> str:
+        return render_claims(parts, _own())
+
+    @merchant.get("/kiosks")
+    def kiosks() -> str:
+        return render_template("kiosks.html", devices=parts.reports.devices(merchant_id=_own()))
+
+    return merchant
+
+
+def _own() -> str:
+    return merchant_of(signed_in())

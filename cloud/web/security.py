@@ -1,0 +1,49 @@
+"""What every answer of the pages carries, and where a browser may be sent.
+
+The content policy allows nothing but our own files: no inline style or script, no frame, no foreign address. Pages that show
+anything of an account are never stored by a browser or proxy.
+"""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+)
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
+"""A list of some fifty thousand holders; everything else is far smaller."""
+
+
+def install_headers(app: Flask, *, https: bool) -> None:
+    """Add the headers to every answer, errors included."""
+    app.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES_MAX
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        headers = response.headers
+        headers["Content-Security-Policy"] = CONTENT_POLICY
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Referrer-Policy"] = "same-origin"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+        if https:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        if request.endpoint != "static":
+            headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def own_path(wanted: str | None) -> str | None:
+    """Return ``wanted`` if it is a path of this site, else None.
+
+    Browsers read ``//host`` and ``/\\host`` as another site and drop control characters first, so all of these are refused.
+    """
+    if not wanted or not wanted.startswith("/") or wanted.startswith("//"):
+        return None
+    if "\\" in wanted or any(character < " " or character == "\x7f" for character in wanted):
+        return None
+    parts = urlsplit(wanted)
+    return wanted if not parts.scheme and not parts.netloc else None

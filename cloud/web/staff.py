@@ -1,0 +1,203 @@
+"""The staff scan page (掃票作業, V-S4 to V-S8): scan or type, last four, more vouchers, item and total, confirm, next customer.
+
+It works without JavaScript; every step is a form. What has been gathered travels in the page (:mod:`cloud.web.order`), what
+is asked goes to the same judge as a kiosk's requests (:mod:`cloud.web.asking`). Three outcomes exist for everything: done,
+refused with a reason, and not known yet; the last one offers to ask the same request again.
+
+The address on a voucher, ``/v/<number>`` (V-E4), opens this page with that voucher. Strangers are led through the scan door and
+back to it, number and signature still in it; nothing of a voucher is shown to them.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from flask import Blueprint, abort, current_app, request
+
+from cloud.web.asking import Asking, Purchase
+from cloud.web.order import Order, OrderBox, OrderLine
+from cloud.web.parts import WebParts
+from cloud.web.scan_input import read_code, read_digits, read_landing, read_total
+from cloud.web.scan_pages import ScanPages, notice, notices_of, plain_notice
+from cloud.web.session import merchant_of, only, signed_in
+from protocol.errors import PortError, ProtocolError
+from protocol.limits import VOUCHERS_PER_ORDER_MAX
+from protocol.messages import Answer, CheckAccepted, RedeemAccepted, Refused
+from protocol.reasons import Reason
+from protocol.voucher import VoucherCode, is_voucher_no
+
+_CHECKOUT_REASONS = frozenset({Reason.ITEM_NOT_ALLOWED, Reason.TOTAL_NOT_ALLOWED})
+"""After these the same order is asked for item and total again."""
+
+
+def make_staff(parts: WebParts) -> Blueprint:
+    """Build the blueprint."""
+    staff = Blueprint("staff", __name__)
+    staff.before_request(only("scan_staff", door="scan"))
+
+    @staff.get("/scan")
+    def start() -> str:
+        desk = _Desk(parts)
+        return desk.pages.gather(desk.box.start())
+
+    @staff.get("/v/<voucher_no>")
+    def landing(voucher_no: str) -> str:
+        code = read_landing(voucher_no, request.args.get("k"), request.args.get("s"), parts.scan.voucher_keys())
+        desk = _Desk(parts)
+        return desk.add(desk.box.start(), code)
+
+    for name, step in _STEPS.items():
+        staff.add_url_rule(f"/scan/{name}", name, _view(parts, step), methods=["POST"])
+    return staff
+
+
+class _Desk:
+    """One request of one member of staff, with everything it needs."""
+
+    def __init__(self, parts: WebParts) -> None:
+        self.parts = parts
+        self.person = signed_in()
+        self.box = OrderBox(
+            web_secret=parts.web_secret, seal_key=parts.scan.seal_key, clock=parts.wall_clock, randomness=parts.randomness
+        )
+        self.pages = ScanPages(parts, self.box, self.person)
+        self.asking = Asking(parts.scan, parts.clock, self.person.staff_id)
+
+    def order(self) -> Order:
+        """The order that the form carries; 400 where it carries none of this person."""
+        try:
+            return self.box.read(request.form.get("order", ""), self.person.staff_id)
+        except ProtocolError:
+            abort(400)
+
+    def again(self, order: Order) -> Order:
+        """The same order, about to ask something new."""
+        return replace(order, request_id=self.box.mint())
+
+    def add(self, order: Order, code: VoucherCode | Reason) -> str:
+        """Go on from a code that was scanned or typed."""
+        if isinstance(code, Reason):
+            return self.pages.gather(order, notice(code))
+        if code.voucher_no in order.voucher_nos:
+            return self.pages.gather(order, plain_notice("twice"))
+        if len(order.lines) >= VOUCHERS_PER_ORDER_MAX:
+            return self.pages.gather(order, notice(Reason.TOO_MANY_VOUCHERS))
+        return self.pages.digits(order, code.voucher_no)
+
+
+Step = Callable[[_Desk, Order], str]
+
+
+def _view(parts: WebParts, step: Step) -> Callable[[], str]:
+    def view() -> str:
+        desk = _Desk(parts)
+        return step(desk, desk.order())
+
+    return view
+
+
+def _voucher(desk: _Desk, order: Order) -> str:
+    return desk.add(order, read_code(request.form.get("code", ""), desk.parts.scan.voucher_keys()))
+
+
+def _check(desk: _Desk, order: Order) -> str:
+    voucher_no = request.form.get("voucher_no", "")
+    if not is_voucher_no(voucher_no) or voucher_no in order.voucher_nos:
+        abort(400)
+    digits = read_digits(request.form.get("digits", ""))
+    if digits is None:
+        return desk.pages.digits(order, voucher_no, plain_notice("digits"))
+    try:
+        answer = desk.asking.check(order, voucher_no, digits)
+        if _is_conflict(answer):
+            # The browser went back and the digits were corrected: a new try, and counted as one.
+            answer = desk.asking.check(desk.again(order), voucher_no, digits)
+    except PortError:
+        return desk.pages.digits(order, voucher_no, plain_notice("unknown"))
+    match answer:
+        case CheckAccepted():
+            return desk.pages.gather(order.with_voucher(OrderLine(voucher_no, answer.face_value_twd), digits))
+        case Refused(reason=Reason.NO_MATCH) if not _is_exhausted(answer):
+            return desk.pages.digits(order, voucher_no, *notices_of(answer))
+        case Refused():
+            return desk.pages.gather(order, *notices_of(answer))
+    raise AssertionError("a check is answered with checked or refused")
+
+
+def _remove(desk: _Desk, order: Order) -> str:
+    voucher_no = request.form.get("voucher_no", "")
+    if voucher_no in order.voucher_nos:
+        _release(desk, order, [voucher_no])
+    return desk.pages.gather(order.without([voucher_no]))
+
+
+def _cancel(desk: _Desk, order: Order) -> str:
+    if order.lines:
+        _release(desk, order, order.voucher_nos)
+    return desk.pages.gather(desk.box.start())
+
+
+def _release(desk: _Desk, order: Order, voucher_nos: list[str]) -> None:
+    try:
+        desk.asking.release(order, voucher_nos)
+    except PortError as problem:
+        # Letting go is a courtesy: the hold ends by itself within minutes, and the customer need not wait for it.
+        current_app.logger.warning("vouchers were not let go: %s", problem)
+
+
+def _checkout(desk: _Desk, order: Order) -> str:
+    return desk.pages.checkout(order) if order.lines else desk.pages.gather(order, plain_notice("empty"))
+
+
+def _redeem(desk: _Desk, order: Order) -> str:
+    if not order.lines:
+        return desk.pages.gather(order, plain_notice("empty"))
+    total = read_total(request.form.get("total", ""))
+    purchase = Purchase(request.form.get("item", ""), total or 0)
+    if total is None or not purchase.item_category:
+        return desk.pages.checkout(order, plain_notice("total" if total is None else "item"), typed=purchase)
+    if total < order.sum_twd and "no_change" not in request.form:
+        return desk.pages.checkout(order, typed=purchase, no_change=True)
+    try:
+        return _redeemed(desk, order, purchase)
+    except PortError:
+        return desk.pages.unknown(order, purchase)
+
+
+def _redeemed(desk: _Desk, order: Order, purchase: Purchase) -> str:
+    answer = desk.asking.redeem(order, purchase)
+    if _is_conflict(answer):
+        before = desk.parts.reports.find_transaction(order.request_id, merchant_id=merchant_of(desk.person))
+        if before is not None:
+            return desk.pages.done_before(before)
+        # What was sent first was refused, and for good; this is another request.
+        order = desk.again(order)
+        answer = desk.asking.redeem(order, purchase)
+    match answer:
+        case RedeemAccepted():
+            return desk.pages.done(order, purchase, answer)
+        case Refused(reason=Reason.BUSY):
+            return desk.pages.unknown(order, purchase)
+        case Refused() if answer.reason in _CHECKOUT_REASONS:
+            return desk.pages.checkout(order, *notices_of(answer), typed=purchase)
+        case Refused():
+            return desk.pages.gather(order.without([refusal.voucher_no for refusal in answer.refusals]), *notices_of(answer))
+    raise AssertionError("a redeem is answered with redeemed or refused")
+
+
+def _is_conflict(answer: Answer) -> bool:
+    return isinstance(answer, Refused) and answer.reason is Reason.REQUEST_CONFLICT
+
+
+def _is_exhausted(refused: Refused) -> bool:
+    return any(refusal.tries_left == 0 for refusal in refused.refusals)
+
+
+_STEPS: dict[str, Step] = {
+    "gather": lambda desk, order: desk.pages.gather(order),
+    "voucher": _voucher,
+    "check": _check,
+    "remove": _remove,
+    "cancel": _cancel,
+    "checkout": _checkout,
+    "redeem": _redeem,
+}
