@@ -7,13 +7,16 @@ it is an answer that the caller asked for.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from cloud.adapters.sql.engine import for_reading
+from cloud.adapters.sql.failures import may_heal
 from protocol.errors import PortError
 
 ROWS_PER_STATEMENT_MAX = 500
@@ -22,20 +25,23 @@ ROWS_PER_STATEMENT_MAX = 500
 Row = Mapping[str, Any]
 
 
+class Lock(IntEnum):
+    """Use cases of which one at a time runs. The numbers are ours and mean nothing; they must stay different."""
+
+    SETTLE = 7_401
+    PAY = 7_402
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that writes; it is committed on leaving, rolled back on an exception.
 
     Raises:
+        IntegrityError: a constraint refused it: the caller says what that means.
         PortError: the database failed; nothing was written, or (a connection lost at the commit) it is not known.
     """
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except IntegrityError:
-        raise
-    except DBAPIError as problem:
-        raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+    with _failing_as_port(), engine.begin() as connection:
+        yield connection
 
 
 @contextmanager
@@ -45,21 +51,38 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         PortError: the database failed.
     """
+    with _failing_as_port(), for_reading(engine).connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+def take_lock(connection: Connection, lock: Lock) -> None:
+    """Let one transaction at a time pass; it is let go when the transaction ends.
+
+    SQLite needs none: there a writing transaction has the whole database to itself from its first statement on.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(int(lock))))
+
+
+@contextmanager
+def _failing_as_port() -> Iterator[None]:
     try:
-        with for_reading(engine).connect() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield connection
-    except DBAPIError as problem:
-        raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=True) from problem
+        yield
+    except (OperationalError, InterfaceError, InternalError) as problem:
+        # Only the kind: the driver's own text may quote what was to be written.
+        raise PortError(f"the database failed: {type(problem.orig).__name__}", retry=may_heal(problem)) from problem
+    except PoolTimeoutError as problem:
+        raise PortError("no database connection became free in time", retry=True) from problem
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
     """Insert the rows whose primary key is not there yet; return how many that were."""
     added = 0
     for some in chunks(rows):
-        statement = _insert(connection, table).values(some).on_conflict_do_nothing(index_elements=list(table.primary_key))
+        statement = insert_into(connection, table).values(some).on_conflict_do_nothing(index_elements=list(table.primary_key))
         added += connection.execute(statement).rowcount
     return added
 
@@ -67,7 +90,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, kept: Collection[str] = ()) -> None:
     """Insert the rows, or bring those that are there to the new values; columns in ``kept`` keep what they have."""
     for some in chunks(rows):
-        statement = _insert(connection, table).values(some)
+        statement = insert_into(connection, table).values(some)
         key = {column.name for column in table.primary_key}
         changes = {name: statement.excluded[name] for name in some[0] if name not in key and name not in kept}
         if changes:
@@ -83,5 +106,6 @@ def chunks(rows: Sequence[Row], size: int = ROWS_PER_STATEMENT_MAX) -> Iterator[
         yield list(rows[start : start + size])
 
 
-def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT that may say ``ON CONFLICT``, in the words of this database."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
