@@ -41,7 +41,7 @@ _RAIL_OF = {
     "merchant.transaction": "merchant.transactions",
     "merchant.confirm_all_preview": "merchant.claims",
     "office.issue": "office.issues",
-    "office.make_claim_code": "office.kiosks",
+    "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
     "office.revoke": "office.kiosks",
     "staff.landing": "staff.start",

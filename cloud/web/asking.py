@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cloud.domain.records import Ask
 from cloud.ports.clock import Clock
+from cloud.services.answer import answer_batch
 from cloud.web.order import Order
 from cloud.web.parts import ScanParts
 from protocol.chain import FIRST_SEQUENCE, GENESIS
@@ -66,4 +67,5 @@ class Asking:
         for part in (kind.encode(), self._staff_id.encode(), encode_body(body), *tags):
             digest.update(len(part).to_bytes(4, "big") + part)
         ask = Ask(request_id, kind, self._staff_id, "staff", body, tags, digest.digest())
-        return decode_answer(self._scan.answer(ask, now=self._clock.now()))
+        [stored] = answer_batch(self._scan.store, [ask], now=self._clock.now())
+        return decode_answer(stored.answer)

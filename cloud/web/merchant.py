@@ -11,8 +11,11 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from cloud.domain.calendar import day_of, period_of
+from cloud.ports.confirmations import Confirmed
 from cloud.ports.reports import TransactionFilter
+from cloud.services.confirm import confirm, confirm_all
 from cloud.web.claims import render_claims, waiting_of
+from cloud.web.formats import money, number
 from cloud.web.language import say
 from cloud.web.paging import CLAIM_STATES, PAGE_SIZES, claim_state, find_page, some_day, some_id
 from cloud.web.parts import WebParts
@@ -56,11 +59,17 @@ def make_merchant(parts: WebParts) -> Blueprint:
         )
 
     @merchant.post("/transactions/<uuid:redemption_id>/confirm")
-    def confirm(redemption_id: UUID) -> Response:
+    def confirm_one(redemption_id: UUID) -> Response:
         person, merchant_id = signed_in(), _own()
         if parts.reports.find_transaction(redemption_id, merchant_id=merchant_id) is None:
             abort(404)
-        parts.merchant.confirm(merchant_id, [redemption_id], person.staff_id, parts.clock.now())
+        confirm(
+            parts.confirmations,
+            [redemption_id],
+            merchant_id=merchant_id,
+            staff_id=person.staff_id,
+            now=parts.clock.now(),
+        )
         flash(say("confirm.done_one"))
         return redirect(own_path(request.form.get("back")) or url_for(".transactions"))
 
@@ -70,9 +79,9 @@ def make_merchant(parts: WebParts) -> Blueprint:
         return render_template("confirm_all.html", found=found, page=page)
 
     @merchant.post("/confirm-all")
-    def confirm_all() -> Response:
-        count = parts.merchant.confirm_all(_own(), signed_in().staff_id, parts.clock.now())
-        flash(say("confirm.done_all", count=count) if count else say("confirm.done_none"))
+    def confirm_every() -> Response:
+        done = confirm_all(parts.confirmations, merchant_id=_own(), staff_id=signed_in().staff_id, now=parts.clock.now())
+        flash(_said(done) if done.redemption_count else say("confirm.done_none"))
         return redirect(url_for(".claims"))
 
     @merchant.get("/claims")
@@ -84,6 +93,10 @@ def make_merchant(parts: WebParts) -> Blueprint:
         return render_template("kiosks.html", devices=parts.reports.devices(merchant_id=_own()))
 
     return merchant
+
+
+def _said(done: Confirmed) -> str:
+    return say("confirm.done_all", count=number(done.redemption_count), amount=money(done.amount_twd))
 
 
 def _own() -> str:

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, flash, make_response, redirect, re
 from werkzeug.wrappers import Response as AnyResponse
 
 from cloud.ports.reports import DeviceRow
+from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.web.language import say
 from cloud.web.parts import HoldersFileError, WebParts
 from cloud.web.session import only, signed_in
@@ -72,9 +73,15 @@ def _add_kiosks(office: Blueprint, parts: WebParts) -> None:
         return _kiosks_page(parts)
 
     @office.post("/claim-codes")
-    def make_claim_code() -> str:
+    def claim_code() -> str:
         site_id = request.form.get("site", "")
-        code = parts.office.make_claim_code(site_id, signed_in().staff_id, parts.clock.now())
+        code = make_claim_code(
+            parts.office.fleet,
+            site_id,
+            made_by=signed_in().staff_id,
+            now=parts.clock.now(),
+            randomness=parts.randomness,
+        )
         if code is None:
             abort(400)
         return _kiosks_page(parts, code, site_id)
@@ -88,7 +95,7 @@ def _add_kiosks(office: Blueprint, parts: WebParts) -> None:
         device, reason = _device(parts, device_id), request.form.get("reason", "").strip()[:REASON_LENGTH_MAX]
         if not reason:
             return render_template("revoke.html", device=device, problem=say("office.revoke.no_reason"))
-        was_changed = parts.office.revoke(device_id, reason, parts.clock.now())
+        was_changed = revoke_device(parts.office.fleet, device_id, reason=reason, now=parts.clock.now())
         flash(say("office.revoke.done" if was_changed else "office.revoke.before", device=device_id))
         return redirect(url_for(".kiosks"))
 

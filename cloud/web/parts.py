@@ -1,10 +1,9 @@
 """What the pages need, given to them by the composition root.
 
-The pages know ports and use cases, never a database or a key file. Every callable here is one use case with its store already
-inside; a page adds who asks and when. Money is never computed here.
+The pages know ports and use cases, never a database or a key file. Money is never computed here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -12,9 +11,11 @@ from uuid import UUID
 
 from flask import Blueprint
 
-from cloud.domain.records import Ask
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
+from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.fleet import Fleet
+from cloud.ports.ingest import IngestStore
 from cloud.ports.people import People, Throttle
 from cloud.ports.reports import Reports
 from cloud.services.sign_in import PasswordCheck
@@ -29,13 +30,6 @@ class HoldersFileError(ValueError):
         self.line = line
 
 
-class Answering(Protocol):
-    """Judges one request of a member of staff and gives the answer's body, the same for ever."""
-
-    def __call__(self, ask: Ask, *, now: datetime) -> bytes:
-        """Raises PortError: the outcome is not known; the same request may be sent again."""
-
-
 class Issuing(Protocol):
     """Issues one voucher per line of a holders file."""
 
@@ -44,20 +38,11 @@ class Issuing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class MerchantParts:
-    """What a merchant may do."""
-
-    confirm: Callable[[str, Sequence[UUID], str, datetime], int]
-    """``(merchant_id, redemption_ids, staff_id, now)``: how many were confirmed by this; others' ids count nothing."""
-    confirm_all: Callable[[str, str, datetime], int]
-    """``(merchant_id, staff_id, now)``: how many were confirmed by this."""
-
-
-@dataclass(frozen=True, slots=True)
 class ScanParts:
     """What the staff scan page needs."""
 
-    answer: Answering
+    store: IngestStore
+    """Where requests are judged: the same as a kiosk's."""
     digit_tag: Callable[[str, str], bytes]
     """``(voucher_no, digits)``: HMAC under the pepper."""
     voucher_keys: Callable[[], KeyRing]
@@ -70,13 +55,10 @@ class ScanParts:
 class OfficeParts:
     """What the programme office may do."""
 
+    fleet: Fleet
     issue: Issuing
     sheets: Callable[[UUID], bytes | None]
     """PDF of one issue's printed vouchers; None if there is no such issue."""
-    make_claim_code: Callable[[str, str, datetime], str | None]
-    """``(site_id, staff_id, now)``: a one-time code for one kiosk, shown once; None if there is no such site."""
-    revoke: Callable[[str, str, datetime], bool]
-    """``(device_id, reason, now)``: False if there is no such device, or it is revoked already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +70,7 @@ class WebParts:
     choices: Choices
     throttle: Throttle
     passwords: PasswordCheck
-    merchant: MerchantParts
+    confirmations: ConfirmationStore
     scan: ScanParts
     office: OfficeParts
     clock: Clock
