@@ -236,9 +236,11 @@ def _without_delay(_client: Client, _userdata: Any, connection: Any) -> None:
 
 
 def _subscribed(_client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None) -> None:
-    for reason in reasons:
-        if reason.is_failure:
-            _log.error("the broker refused a subscription: %s", reason)
+    refused = [reason for reason in reasons if reason.is_failure]
+    if refused:
+        _log.error("the broker refused a subscription: %s", refused[0])
+    else:
+        _log.info("listening to the kiosks")
 
 
 def _published(_client: Client, _userdata: Any, _mid: int, reason: ReasonCode, _properties: Properties | None) -> None:

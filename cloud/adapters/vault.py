@@ -109,9 +109,6 @@ def open_vault(folder: Path) -> Vault:
         PortError: a file is missing, damaged, or readable by others.
     """
     _check_private(folder, kind="folder")
-    keys_folder = folder / _VOUCHER_KEYS
-    _check_private(keys_folder, kind="folder")
-    names = sorted(path.name for path in keys_folder.iterdir() if _KEY_ID.fullmatch(path.name))
     try:
         ca_key = load_pem_private_key(_read(folder / "ca.key"), password=None)
         ca_certificate = x509.load_pem_x509_certificate(_read(folder / "ca.crt"))
@@ -126,8 +123,20 @@ def open_vault(folder: Path) -> Vault:
         ca_certificate=ca_certificate,
         web_secret=_read_secret(folder / "web-secret"),
         web_seal_key=_read_secret(folder / "web-seal"),
-        voucher_keys={name: Ed25519PrivateKey.from_private_bytes(_read_secret(keys_folder / name)) for name in names},
+        voucher_keys=read_voucher_keys(folder),
     )
+
+
+def read_voucher_keys(folder: Path) -> dict[str, Ed25519PrivateKey]:
+    """Read the keys that sign voucher codes, by key id: they may be added to while the program runs.
+
+    Raises:
+        PortError: a file is missing, damaged, or readable by others.
+    """
+    keys_folder = folder / _VOUCHER_KEYS
+    _check_private(keys_folder, kind="folder")
+    names = sorted(path.name for path in keys_folder.iterdir() if _KEY_ID.fullmatch(path.name))
+    return {name: Ed25519PrivateKey.from_private_bytes(_read_secret(keys_folder / name)) for name in names}
 
 
 def _fill(folder: Path, now: datetime) -> None:

@@ -1,0 +1,160 @@
+"""The commands of the cloud: ``python -m cloud --config cloud.toml COMMAND``.
+
+What a command found out goes to stdout, for programs; what it is doing goes to stderr, for people. Exit code 0: done. 1: it
+could not be done, and one sentence on stderr says why. 2: the command line or the configuration is wrong.
+
+A command asks one use case. What it needs comes from the composition root as :class:`Parts`, which opens only what is used:
+``init`` must run before there is a vault.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from cloud.domain.setup import Setup, decode_setup
+from cloud.ports.clock import Clock
+from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.fleet import Fleet
+from cloud.ports.programmes import SetupStore
+from cloud.ports.settlements import SettlementStore
+from cloud.services.confirm import confirm_all
+from cloud.services.enrol import make_claim_code, revoke_device
+from cloud.services.settle import settle_due
+from cloud.services.setup import load_setup
+
+ACTOR: Final = "cli"
+"""Who did it, where the database asks for a member of staff."""
+
+
+class CommandError(Exception):
+    """The command cannot be done; the message is one sentence."""
+
+
+class Parts(Protocol):
+    """What commands need."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def fleet(self) -> Fleet: ...
+    @property
+    def setups(self) -> SetupStore: ...
+    @property
+    def confirmations(self) -> ConfirmationStore: ...
+    @property
+    def settlements(self) -> SettlementStore: ...
+
+    def initialise(self) -> bool:
+        """Make the vault where there is none (True) and bring the database to the newest schema."""
+
+    def hash_password(self, password: str) -> str: ...
+    def make_voucher_key(self, key_id: str) -> bool: ...
+    def randomness(self, length: int) -> bytes: ...
+    def write_broker_files(self, folder: Path) -> Path: ...
+    def run_web(self) -> None: ...
+    def run_ingest(self) -> None: ...
+    def run_schedule(self) -> None: ...
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="python -m cloud", description="The cloud of voucher-kiosk.")
+    parser.add_argument("--config", type=Path, required=True, help="cloud.toml")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace, Parts], None], explained: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=explained, description=explained)
+        command.set_defaults(run=run)
+        return command
+
+    add("init", _init, "make the vault if there is none, and bring the database to the newest schema")
+    add("load", _load, "load programmes, merchants, sites and staff; safe to repeat").add_argument("file", type=Path)
+    add("broker-files", _broker_files, "write or renew everything that Mosquitto needs").add_argument("folder", type=Path)
+    add("claim-code", _claim_code, "make a one-time code with which one kiosk enrols").add_argument("--site", required=True)
+    add("web", lambda _, parts: parts.run_web(), "serve pages and HTTP interface until stopped")
+    add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped")
+    add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
+    add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
+    add("settle", _settle, "close every week that has ended; safe to repeat")
+    revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
+    revoke.add_argument("--device", required=True)
+    revoke.add_argument("--reason", required=True)
+    return parser
+
+
+def run(arguments: argparse.Namespace, parts: Parts) -> None:
+    """Run the command that was parsed.
+
+    Raises:
+        CommandError: it cannot be done.
+        PortError: the world broke.
+        SetupError: the file that was to be loaded is not sound.
+    """
+    command: Callable[[argparse.Namespace, Parts], None] = arguments.run
+    command(arguments, parts)
+
+
+def _init(_: argparse.Namespace, parts: Parts) -> None:
+    made = parts.initialise()
+    print("vault made, database ready" if made else "vault kept, database ready")
+
+
+def _load(arguments: argparse.Namespace, parts: Parts) -> None:
+    setup = decode_setup(_read(arguments.file))
+    loaded = load_setup(parts.setups, setup, hash_password=parts.hash_password)
+    keys_made = [key_id for key_id in _signing_key_ids(setup) if parts.make_voucher_key(key_id)]
+    _print_json(
+        {
+            "programmes": loaded.programmes,
+            "merchants": loaded.merchants,
+            "sites": loaded.sites,
+            "staff_added": loaded.staff_added,
+            "voucher_keys_made": keys_made,
+        }
+    )
+
+
+def _broker_files(arguments: argparse.Namespace, parts: Parts) -> None:
+    print(parts.write_broker_files(arguments.folder))
+
+
+def _claim_code(arguments: argparse.Namespace, parts: Parts) -> None:
+    code = make_claim_code(parts.fleet, arguments.site, made_by=ACTOR, now=parts.clock.now(), randomness=parts.randomness)
+    if code is None:
+        raise CommandError(f"There is no site {arguments.site}.")
+    print(code)
+
+
+def _confirm_all(arguments: argparse.Namespace, parts: Parts) -> None:
+    done = confirm_all(parts.confirmations, merchant_id=arguments.merchant, staff_id=ACTOR, now=parts.clock.now())
+    _print_json({"confirmed": done.redemption_count, "vouchers": done.voucher_count, "amount_twd": done.amount_twd})
+
+
+def _settle(_: argparse.Namespace, parts: Parts) -> None:
+    closed = settle_due(parts.settlements, now=parts.clock.now())
+    _print_json(
+        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(len(one.claims) for one in closed)}
+    )
+
+
+def _revoke(arguments: argparse.Namespace, parts: Parts) -> None:
+    if not revoke_device(parts.fleet, arguments.device, reason=arguments.reason, now=parts.clock.now()):
+        raise CommandError(f"There is no device {arguments.device}, or it is revoked already.")
+    print(f"{arguments.device} revoked; `broker-files` puts it on the broker's list too")
+
+
+def _signing_key_ids(setup: Setup) -> Sequence[str]:
+    return sorted({programme.signing_key_id for programme in setup.programmes if programme.signing_key_id is not None})
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise CommandError(f"The file {path} cannot be read: {problem.strerror}.") from problem
+
+
+def _print_json(line: dict[str, object]) -> None:
+    print(json.dumps(line, ensure_ascii=False))

@@ -1,0 +1,74 @@
+"""The scheduler: closes every voucher week by itself once it has ended.
+
+It sleeps until the next week ends and then asks the use case, which is safe to run twice, late, or beside another scheduler.
+It never counts on having been awake: after a pause of any length it closes whatever has ended meanwhile.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from cloud.ports.clock import Clock
+from cloud.ports.settlements import SettlementStore
+from cloud.services.settle import next_due, settle_due
+from protocol.errors import PortError
+
+LOOK_EVERY_S: Final = 30.0
+"""Longest sleep on the real calendar: a machine that was suspended or had its clock set is noticed after this."""
+
+LOOK_EVERY_SIMULATED_S: Final = 0.25
+"""A simulated calendar may jump at any moment; it is looked at this often."""
+
+RETRY_S: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Stop(Protocol):
+    """Tells when to end. ``threading.Event`` is one."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleParts:
+    """What the scheduler needs, given by the composition root."""
+
+    settlements: SettlementStore
+    clock: Clock
+    stop: Stop
+    look_every_s: float = LOOK_EVERY_S
+
+
+def run_schedule(parts: ScheduleParts) -> None:
+    """Work until asked to stop.
+
+    Raises:
+        PortError: the world broke in a way that waiting does not heal.
+    """
+    while not parts.stop.is_set():
+        try:
+            due = _settle(parts)
+            _sleep_until(due, parts)
+        except PortError as problem:
+            if not problem.retry:
+                raise
+            _log.warning("%s; trying again", problem)
+            parts.stop.wait(RETRY_S)
+
+
+def _settle(parts: ScheduleParts) -> datetime:
+    for settlement in settle_due(parts.settlements, now=parts.clock.now()):
+        _log.info("closed the week from %s: %d claims", settlement.period.starts_on, len(settlement.claims))
+    return next_due(parts.settlements, now=parts.clock.now())
+
+
+def _sleep_until(due: datetime, parts: ScheduleParts) -> None:
+    while not parts.stop.is_set():
+        left_s = (due - parts.clock.now()).total_seconds()
+        if left_s <= 0:
+            return
+        parts.stop.wait(min(left_s, parts.look_every_s))
