@@ -4,6 +4,7 @@
 changed: it is what every kiosk in the field will meet.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cloud.cli import make_parser
 from protocol.asyncapi import asyncapi_document
 from protocol.enrolment import ENROLMENT_PATH
 from protocol.openapi import openapi_document
@@ -123,6 +125,15 @@ def test_paths_that_are_named_exist(path: Path) -> None:
     named = re.findall(rf"`((?:{'|'.join(OURS)})/[A-Za-z0-9_./-]+)`", path.read_text("utf-8"))
     missing = {name for name in named if not (ROOT / name.rstrip("/")).exists()}
     assert not missing
+
+
+def test_the_runbook_names_commands_that_exist() -> None:
+    """And leaves none out."""
+    text = (ROOT / "docs" / "runbook.md").read_text("utf-8")
+    (commands,) = [action.choices for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    run = set(re.findall(r"python -m cloud --config cloud\.toml ([a-z-]+)", text))
+    assert run <= set(commands)
+    assert set(commands) <= run | set(re.findall(r"`([a-z-]+)[ `]", text))
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
