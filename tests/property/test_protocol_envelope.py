@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -45,7 +46,7 @@ def test_order_and_strangers_do_not_matter(event: Event, data: st.DataObject) ->
 
 @given(events, st.sampled_from(["id", "source", "type", "time", "body", "auth"]), st.data())
 def test_any_other_message_is_not_proved(event: Event, field: str, data: st.DataObject) -> None:
-    other = data.draw({"id": st.uuids(), "body": st.binary(max_size=200)}.get(field, texts))
+    other: Any = data.draw({"id": st.uuids(), "body": st.binary(max_size=200)}.get(field, texts))
     assume(other != getattr(event, field))
     assert not dataclasses.replace(event, **{field: other}).is_from(KEY)
 
@@ -122,6 +123,14 @@ def test_any_other_topic_is_refused(topic: str) -> None:
     except ProtocolError:
         return
     assert address.request(kind) == topic
+    assert all(re.fullmatch(r"[a-z0-9-]{3,32}", slug, re.ASCII) for slug in (address.site_id, address.device_id))
+
+
+@pytest.mark.parametrize("slug", ["", "ab", "a" * 33, "Kiosk", "kiosk_1", "kiosk/1", "kiosk+", "kiosk-1\n", "#", "站-一"])
+def test_a_slug_cannot_reach_beyond_its_branch(slug: str) -> None:
+    for names in ((slug, "kiosk-1"), ("site-1", slug)):
+        with pytest.raises(ValueError, match="not an id"):
+            DeviceAddress(*names)
 
 
 def test_requests_and_answers_have_types_of_their_own() -> None:

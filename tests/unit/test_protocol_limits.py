@@ -1,5 +1,6 @@
 """Limits hold at their edges: the largest legal message fits, one byte more does not leave the house."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -115,7 +116,7 @@ def test_a_site_name_is_shortened_only_where_it_must_be() -> None:
 
 
 def test_one_byte_more_is_refused_on_both_sides() -> None:
-    arguments = {"id": LAST_ID, "source": "/cloud", "type": answer_type(RequestKind.CHECK), "time": ""}
+    arguments: dict[str, Any] = {"id": LAST_ID, "source": "/cloud", "type": answer_type(RequestKind.CHECK), "time": ""}
     largest = make_event(bytes(32), body=b"x" * BODY_BYTES_MAX, **arguments)
     assert decode_event(encode_properties(largest), largest.body) == largest
     with pytest.raises(ValueError, match="4097 bytes"):
