@@ -138,13 +138,16 @@ def test_next_due_is_the_oldest_open_week(till: Till) -> None:
     assert next_due(store, now=AFTER) == WEEK.following.ends_at
 
 
+def fail_in_the_middle(till: Till) -> None:
+    with SqlSettlementStore(till.engine).begin() as transaction:
+        assert transaction.find_open_period() == WEEK
+        transaction.save(Settlement(WEEK, AFTER, ()), [])
+        raise RuntimeError("power")
+
+
 def test_an_exception_leaves_nothing_behind(till: Till) -> None:
     till.redeem(NOON)
     confirm_everything(till)
-    store = SqlSettlementStore(till.engine)
-    with pytest.raises(RuntimeError, match="power"), store.begin() as transaction:
-        period = transaction.find_open_period()
-        assert period == WEEK
-        transaction.save(Settlement(WEEK, AFTER, ()), [])
-        raise RuntimeError("power")
+    with pytest.raises(RuntimeError, match="power"):
+        fail_in_the_middle(till)
     assert len(settle(till)) == 1
