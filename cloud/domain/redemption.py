@@ -10,8 +10,9 @@ For each request, in this order:
 4. Everything else, for vouchers whose digits were right only (:func:`_voucher_refusals`, :func:`_order_reasons`).
 
 If several reasons apply, the one that stands first in :class:`protocol.reasons.Reason` is given. An order is all or nothing.
-Each answer is final and stored under its request id. Only ``REQUEST_CONFLICT`` is not: there the first answer stays. With
-``SEQUENCE_CONFLICT`` the answer is stored without the number, which stays with the request that had it first.
+Each answer is final and stored under its request id, but for the answer to a request that contradicts an earlier one of the
+same id: there the first answer stays. With ``SEQUENCE_CONFLICT`` the answer is stored without the number, which stays with
+the request that had it first.
 
 Not done here: any reading or writing (:mod:`cloud.services.answer`), and that no two batches judge at once (the store).
 """

@@ -28,7 +28,7 @@ from cloud.adapters.sql.tables import (
 )
 from cloud.domain.digits import digit_tag
 from cloud.domain.ledger import issue_journal
-from cloud.domain.records import Journal, KnownVoucher, Programme, Sender
+from cloud.domain.records import Journal, Knowledge, KnownVoucher, Programme, Sender
 
 NOW: Final = datetime(2021, 11, 3, 4, 30, tzinfo=UTC)
 """Half past noon in Taipei on a Wednesday, within :func:`make_programme`'s dates."""
@@ -118,6 +118,20 @@ class World:
     def known_vouchers(self) -> dict[str, KnownVoucher]:
         """All vouchers, by number."""
         return {number: KnownVoucher(number, mine, self.tag(number)) for number, mine in self.vouchers.items()}
+
+    def knowledge(self, **changes: Any) -> Knowledge:
+        """What a fresh database with this world in it knows, with other mappings where given."""
+        usual: dict[str, Any] = {
+            "answers": {},
+            "sequences": {},
+            "senders": self.senders(),
+            "programmes": {scheme.programme_id: scheme for scheme in self.programmes},
+            "vouchers": self.known_vouchers(),
+            "uses": {},
+            "wrong_tries": {},
+            "holds": {},
+        }
+        return Knowledge(**(usual | changes))
 
     def issue_journals(self) -> list[Journal]:
         """The journal of each programme's one issue."""

@@ -125,7 +125,7 @@ def _programme(row: RowMapping, categories: frozenset[str], items: Mapping[str, 
     return rows.to_programme(row, categories, pairs)
 
 
-def _pairs(connection: Connection, query: Select[tuple[str, str]]) -> dict[str, frozenset[str]]:
+def _pairs(connection: Connection, query: Select[str, str]) -> dict[str, frozenset[str]]:
     grouped: dict[str, set[str]] = {}
     for key, value in connection.execute(query):
         grouped.setdefault(key, set()).add(value)
