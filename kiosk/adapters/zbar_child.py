@@ -14,6 +14,7 @@ Rules it keeps:
 * A picture that takes longer than :data:`DECODE_S_MAX` ends this process, even when nobody is left to do it.
 """
 
+import importlib
 import signal
 import struct
 import sys
@@ -26,6 +27,7 @@ DECODE_S_MAX = 5
 def main() -> None:
     """Answer pictures until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the kiosk; the end of input is for us
+    importlib.import_module("pyzbar.pyzbar")  # loads libzbar, which may take seconds on a cold card: not on the alarm's time
     while (size := sys.stdin.buffer.read(8)) and len(size) == 8:
         width, height = struct.unpack("<II", size)
         luma = sys.stdin.buffer.read(width * height)

@@ -2,6 +2,7 @@
 
 import ast
 import binascii
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kiosk import config as kiosk_config
 from kiosk.adapters.keypad_matrix import COLUMN_PINS, ROW_PINS
 from kiosk.domain.matrix import DOUBLE_STRIKE_S, STABLE_SCANS, TELEPHONE_LAYOUT, KeyMatrix, MatrixRules, has_ghost
 from tests.support.firmware import BOARD_TESTS, FIRMWARE, load_firmware, run_on_cpython, run_on_micropython
@@ -158,3 +160,10 @@ def test_pure_modules_do_the_same_on_cpython_and_micropython(tmp_path: Path) -> 
     assert sum(line.startswith("matrix") for line in wanted) > 100
     assert sum(line.startswith("frame") for line in wanted) > 300
     assert run_on_micropython(BOARD_TESTS / "check_pure.py").splitlines() == wanted
+
+
+def test_the_example_configuration_has_the_same_pins() -> None:
+    assert kiosk_config.__doc__ is not None
+    example = textwrap.dedent(kiosk_config.__doc__.split("Example::\n")[1].split("\nSecrets")[0])
+    keypad = tomllib.loads(example)["keypad"]
+    assert (tuple(keypad["rows"]), tuple(keypad["columns"])) == (ROW_PINS, COLUMN_PINS)
