@@ -127,9 +127,9 @@ class App:
         self._put(_Woken())
 
     def stop(self) -> None:
-        """End :meth:`run`."""
+        """End :meth:`run`, within :data:`TICK_S`."""
+        # Called by a signal's code in the loop's own thread: it must take no lock that the loop may hold, so no queue.
         self._stopping.set()
-        self._put(_Woken())
 
     # The loop's thread -------------------------------------------------------------------------------------------------
 
