@@ -79,7 +79,8 @@ def test_memory_database_is_refused_because_it_has_no_write_ahead_log(tmp_path: 
 @pytest.mark.parametrize(
     "damage",
     [
-        "drop trigger request_no_update; update request set body = cast(replace(body, 'item-1', 'item-2') as blob) where sequence = 2",
+        "drop trigger request_no_update;"
+        "update request set body = cast(replace(body, 'item-1', 'item-2') as blob) where sequence = 2",
         "drop trigger request_no_delete; drop trigger request_voucher_no_delete; pragma foreign_keys = off;"
         "delete from pending where 0; delete from request where sequence = 2",
         "drop trigger request_no_update; update request set body = x'00' where sequence = 3",
