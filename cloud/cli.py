@@ -9,18 +9,22 @@ A command asks one use case. What it needs comes from the composition root as :c
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
+from cloud.domain.payouts import Originator, PayoutFormat
 from cloud.domain.setup import Setup, decode_setup
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
 from cloud.ports.fleet import Fleet
+from cloud.ports.payouts import PayoutStore
 from cloud.ports.programmes import SetupStore
 from cloud.ports.settlements import SettlementStore
 from cloud.services.confirm import confirm_all
 from cloud.services.enrol import make_claim_code, revoke_device
+from cloud.services.pay import import_return, make_payout_file
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
 
@@ -45,6 +49,10 @@ class Parts(Protocol):
     def confirmations(self) -> ConfirmationStore: ...
     @property
     def settlements(self) -> SettlementStore: ...
+    @property
+    def payouts(self) -> PayoutStore: ...
+    @property
+    def originator(self) -> Originator: ...
 
     def initialise(self) -> bool:
         """Make the vault where there is none (True) and bring the database to the newest schema."""
@@ -78,6 +86,10 @@ def make_parser() -> argparse.ArgumentParser:
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
     add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
     add("settle", _settle, "close every week that has ended; safe to repeat")
+    pay = add("pay", _pay, "pay every claim that can be paid, in one file for the bank; no file where there is nothing to pay")
+    pay.add_argument("--format", choices=get_args(PayoutFormat), required=True)
+    pay.add_argument("--out", type=Path, required=True)
+    add("import-return", _import_return, "take over what the bank answered; safe to repeat").add_argument("file", type=Path)
     revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
     revoke.add_argument("--device", required=True)
     revoke.add_argument("--reason", required=True)
@@ -90,7 +102,7 @@ def run(arguments: argparse.Namespace, parts: Parts) -> None:
     Raises:
         CommandError: it cannot be done.
         PortError: the world broke.
-        SetupError: the file that was to be loaded is not sound.
+        ValueError: a file that was given is not sound; what was to be written does not fit its format.
     """
     command: Callable[[argparse.Namespace, Parts], None] = arguments.run
     command(arguments, parts)
@@ -139,6 +151,29 @@ def _settle(_: argparse.Namespace, parts: Parts) -> None:
     )
 
 
+def _pay(arguments: argparse.Namespace, parts: Parts) -> None:
+    _check_writable(arguments.out)
+    file = make_payout_file(parts.payouts, arguments.format, parts.originator, now=parts.clock.now())
+    if file is None:
+        _print_json({"file_no": None, "payouts": 0, "total_twd": 0})
+        return
+    _write(arguments.out, file.content)
+    _print_json({"file_no": file.file_no, "payouts": len(file.payouts), "total_twd": file.total_twd})
+
+
+def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
+    done = import_return(parts.payouts, _read(arguments.file), now=parts.clock.now())
+    _print_json(
+        {
+            "file_no": done.file_no,
+            "paid": done.paid_count,
+            "paid_twd": done.paid_twd,
+            "returned": done.returned_count,
+            "returned_twd": done.returned_twd,
+        }
+    )
+
+
 def _revoke(arguments: argparse.Namespace, parts: Parts) -> None:
     if not revoke_device(parts.fleet, arguments.device, reason=arguments.reason, now=parts.clock.now()):
         raise CommandError(f"There is no device {arguments.device}, or it is revoked already.")
@@ -154,6 +189,21 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise CommandError(f"The file {path} cannot be read: {problem.strerror}.") from problem
+
+
+def _check_writable(path: Path) -> None:
+    # Before anything is paid: afterwards the file is in the database and nowhere else.
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CommandError(f"The folder {path.parent} cannot be written.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(content)
+        fresh.rename(path)
+    except OSError as problem:
+        raise CommandError(f"The file {path} cannot be written: {problem.strerror}. It is kept in the database.") from problem
 
 
 def _print_json(line: dict[str, object]) -> None:

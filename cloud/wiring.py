@@ -30,12 +30,13 @@ from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.migrations import check_at_head, migrate
 from cloud.adapters.sql.parking import SqlParking
+from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.vault import Vault, make_vault, make_voucher_key, open_vault, read_voucher_keys
 from cloud.config import Config, ConfigError, read_config
 from cloud.domain.digits import digit_tag
-from cloud.domain.setup import SetupError
+from cloud.domain.payouts import Originator
 from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.ports.clock import Clock
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         cli.run(parsed, Wiring(read_config(parsed.config)))
     except ConfigError as problem:
         return _complain(str(problem), EXIT_USAGE)
-    except (cli.CommandError, PortError, SetupError) as problem:
+    except (cli.CommandError, PortError, ValueError) as problem:
         return _complain(str(problem), EXIT_FAILED)
     return 0
 
@@ -111,6 +112,17 @@ class Wiring:
     def settlements(self) -> SqlSettlementStore:
         """The weekly closings."""
         return SqlSettlementStore(self.engine)
+
+    @cached_property
+    def payouts(self) -> SqlPayoutStore:
+        """Payout files and the bank's answers."""
+        return SqlPayoutStore(self.engine)
+
+    @cached_property
+    def originator(self) -> Originator:
+        """Who pays the merchants."""
+        own = self._config.originator
+        return Originator(own.bank_code, own.account_no, own.ubn, own.txid, own.name)
 
     def initialise(self) -> bool:
         """Make the vault and bring the database to its newest schema."""
