@@ -44,7 +44,6 @@ _RAIL_OF = {
     "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
     "office.revoke": "office.kiosks",
-    "staff.landing": "staff.start",
 }
 """Pages that stand under a word without being it."""
 
@@ -107,7 +106,7 @@ def _rail(person: Person | None) -> dict[str, object]:
     """The words of the left rail, and which one stands for the page that is shown."""
     rail = () if person is None else RAILS[person.role]
     endpoint = request.endpoint or ""
-    return {"rail": rail, "rail_here": _RAIL_OF.get(endpoint, endpoint)}
+    return {"rail": rail, "rail_here": "staff.start" if endpoint.startswith("staff.") else _RAIL_OF.get(endpoint, endpoint)}
 
 
 def _install_error_pages(app: Flask) -> None:

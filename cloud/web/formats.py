@@ -45,7 +45,8 @@ def week(period: Period) -> str:
 
 def exact_week(period: Period) -> str:
     """The same to the second, as the title of the claim list has it (V-S10)."""
-    return f"{day(period.starts_on)} 00:00:00{_to()}{day(period.ends_on)} 23:59:59"
+    gap = "" if _chinese() else " "
+    return f"{day(period.starts_on)}{gap}00:00:00{_to()}{day(period.ends_on)}{gap}23:59:59"
 
 
 def local_name(choice: ProgrammeChoice) -> str:
@@ -64,7 +65,7 @@ def item_name(row: TransactionRow) -> str:
 
 
 def _to() -> str:
-    return " ～ " if _chinese() else " – "
+    return "～" if _chinese() else " – "
 
 
 def _chinese() -> bool:

@@ -64,7 +64,13 @@ def _add_issues(office: Blueprint, parts: WebParts) -> None:
 
 
 def _issues_page(parts: WebParts, problem: str = "") -> str:
-    return render_template("issues.html", issues=parts.reports.issues(), programmes=parts.choices.programmes(), problem=problem)
+    return render_template(
+        "issues.html",
+        issues=parts.reports.issues(),
+        programmes=parts.choices.programmes(),
+        chosen=request.form.get("programme", ""),
+        problem=problem,
+    )
 
 
 def _add_kiosks(office: Blueprint, parts: WebParts) -> None:

@@ -1,0 +1,182 @@
+"""The merchant's, the office's and everybody's pages, over HTTP on a real database."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from cloud.adapters.sql.engine import make_engine
+from protocol.errors import PortError
+from tests.support.setups import PLACES
+from tests.support.web import NOW, Site, enrol_device, open_site, with_parts
+
+pytest_plugins = ("tests.support.databases",)
+
+BOAN, YUNLING = PLACES[1], PLACES[2]
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    """One fresh SQLite database; the queries themselves are held to both databases by their own contract suites."""
+    engine = make_engine(sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def site(engine: Engine) -> Site:
+    return open_site(engine)
+
+
+def test_home_shows_the_six_doors(site: Site) -> None:
+    visitor = site.visitor()
+    assert visitor.get("/").status_code == 200
+    for door in ("travel_agency", "lodging", "amusement", "hotspring_or_ppp", "scan", "office"):
+        assert f'href="/sign-in/{door}"' in visitor.page
+    assert "0800-211734" in visitor.page
+    assert visitor.get("/healthz").json == {"state": "up"}
+
+
+def test_language_follows_browser_then_choice(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.get("/", headers={"Accept-Language": "zh-TW,zh;q=0.9"})
+    assert '<html lang="zh-Hant-TW">' in visitor.page
+    visitor.get("/", headers={"Accept-Language": "en-GB,en"})
+    assert '<html lang="en">' in visitor.page
+    visitor.get("/language/zh-Hant-TW?next=/sign-in/scan")
+    visitor.get("/", headers={"Accept-Language": "en-GB,en"})
+    assert '<html lang="zh-Hant-TW">' in visitor.page
+    assert visitor.get("/language/xx").status_code == 404
+
+
+def test_transactions_have_the_columns_of_the_source(site: Site) -> None:
+    site.till.redeem(NOW - timedelta(hours=1), vouchers=3, order_total_twd=5050)
+    visitor = site.visitor("boan-admin")
+    visitor.get("/merchant/transactions")
+    for column in ("序號", "交易券號", "抵用張數", "交易日期", "交易總額", "掃票同仁", "請款進度", "確認交易"):
+        assert f">{column}</th>" in visitor.page
+    for cell in ("等 3 張", "2026/11/20 11:00", "5,050\u2009元", "許雅筑", "未確認", "檢視", "確認"):
+        assert cell in visitor.page
+
+
+def test_filter_and_page_live_in_the_address(site: Site) -> None:
+    for hours in range(12):
+        site.till.redeem(NOW - timedelta(hours=hours), vouchers=1)
+    visitor = site.visitor("boan-admin")
+    visitor.get("/merchant/transactions?state=unconfirmed")
+    assert "第 1–10 筆，共 12 筆" in visitor.page
+    assert "/merchant/transactions?state=unconfirmed&amp;size=10&amp;page=2" in visitor.page
+    visitor.get("/merchant/transactions?state=unconfirmed&size=10&page=2")
+    assert "第 11–12 筆，共 12 筆" in visitor.page
+    visitor.get("/merchant/transactions?size=25")
+    assert "第 1–12 筆，共 12 筆" in visitor.page
+    visitor.get("/merchant/transactions?state=paid")
+    assert "沒有符合條件的交易" in visitor.page
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["page=0", "page=-1", "page=99999999999999999999", "page=x", "size=7", "size=1000000", "state=nonsense", "from=yesterday",
+     "from=2026-02-30", "page=%00", "page=%F0%9F%98%80", "to=9999-12-31"],
+)  # fmt: skip
+def test_edited_addresses_show_the_default(site: Site, address: str) -> None:
+    site.till.redeem(NOW, vouchers=1)
+    assert site.visitor("boan-admin").get(f"/merchant/transactions?{address}").status_code == 200
+
+
+def test_page_beyond_the_end_shows_the_last(site: Site) -> None:
+    site.till.redeem(NOW, vouchers=1)
+    visitor = site.visitor("boan-admin")
+    visitor.get("/merchant/transactions?page=7")
+    assert "第 1–1 筆，共 1 筆" in visitor.page
+
+
+def test_confirm_one_is_idempotent_and_keeps_the_place(site: Site) -> None:
+    redemption_id = site.till.redeem(NOW, vouchers=1)
+    visitor = site.visitor("boan-admin")
+    visitor.get("/merchant/transactions?state=unconfirmed")
+    path = f"/merchant/transactions/{redemption_id}/confirm"
+    assert visitor.hidden_fields(path)["back"] == "/merchant/transactions?state=unconfirmed"
+    assert visitor.post(path).location == "/merchant/transactions?state=unconfirmed"
+    again = visitor.client.post(path, data=_csrf(visitor.page))
+    assert again.status_code == 302
+    visitor.get("/merchant/transactions?state=confirmed")
+    assert "共 1 筆，1 張" in visitor.page
+
+
+def test_confirm_all_previews_count_and_sum(site: Site) -> None:
+    for _ in range(3):
+        site.till.redeem(NOW, vouchers=2, order_total_twd=2500)
+    site.till.redeem(NOW, place=YUNLING, vouchers=1)
+    visitor = site.visitor("boan-admin")
+    visitor.get("/merchant/confirm-all")
+    assert "將確認 3 筆交易，抵用 6 張，共 6,000\u2009元" in visitor.page
+    visitor.post("/merchant/confirm-all", follow_redirects=True)
+    assert "已確認 3 筆交易，共 6,000\u2009元" in visitor.page
+    assert "總請款金額" in visitor.page
+    visitor.get("/merchant/confirm-all")
+    assert "沒有待確認的交易" in visitor.page
+    other = site.visitor("yunling-admin")
+    other.get("/merchant/transactions?state=unconfirmed")
+    assert "共 1 筆，1 張" in other.page
+
+
+def test_overview_links_every_number_to_its_rows(site: Site) -> None:
+    site.till.redeem(NOW, vouchers=2, order_total_twd=3000)
+    enrol_device(site, "kiosk-lost22", "boan-lobby", presence="lost")
+    visitor = site.visitor("boan-admin")
+    visitor.get("/merchant/")
+    assert "2,000\u2009元" in visitor.page
+    for address in (
+        "/merchant/transactions?from=2026-11-20&amp;to=2026-11-20",
+        "/merchant/transactions?state=unconfirmed",
+        "/merchant/claims",
+        "/merchant/kiosks",
+    ):
+        assert f'href="{address}"' in visitor.page
+    visitor.get("/merchant/transactions?from=2026-11-20&to=2026-11-20")
+    assert "共 1 筆，2 張，抵用 2,000\u2009元" in visitor.page
+    visitor.get("/merchant/kiosks")
+    assert "kiosk-lost22" in visitor.page
+    assert "連線中斷" in visitor.page
+
+
+def test_unreachable_database_is_said_calmly(site: Site) -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> object:
+            raise PortError("the database failed", retry=True)
+
+    visitor = with_parts(site, reports=Broken()).visitor("boan-admin")
+    assert visitor.get("/merchant/").status_code == 503
+    assert "您的資料是安全的" in visitor.page
+
+
+def test_every_answer_carries_the_headers(site: Site) -> None:
+    visitor = site.visitor("boan-admin")
+    for path in ("/", "/merchant/", "/nowhere", "/static/style.css", "/healthz"):
+        headers = visitor.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert visitor.get("/merchant/").headers["Cache-Control"] == "no-store"
+
+
+def test_pages_hold_no_inline_script_or_style(site: Site) -> None:
+    site.till.redeem(NOW, vouchers=2)
+    visitor = site.visitor("boan-admin")
+    for path in ("/", "/merchant/", "/merchant/transactions", "/merchant/claims", "/merchant/confirm-all"):
+        visitor.get(path)
+        assert "<style" not in visitor.page
+        assert " style=" not in visitor.page
+        assert "<script>" not in visitor.page
+        assert " onclick" not in visitor.page
+        assert "https://" not in visitor.page
+
+
+def _csrf(page: str) -> dict[str, str]:
+    mark = 'name="csrf_token" value="'
+    start = page.index(mark) + len(mark)
+    return {"csrf_token": page[start : page.index('"', start)]}

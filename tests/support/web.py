@@ -1,0 +1,205 @@
+"""The dashboard on the example programme: real adapters on a real database, a clock that is moved by hand.
+
+:func:`open_site` builds it; :class:`Visitor` is a browser without the browser, for forms and cookies; :func:`serving` serves
+the site on a free port for a real one.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from html import unescape
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
+from sqlalchemy import Engine, insert
+from waitress.server import create_server
+from werkzeug.test import TestResponse
+
+from cloud.adapters.passwords import Argon2Passwords
+from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.fleet import SqlFleet
+from cloud.adapters.sql.ingest import SqlIngestStore
+from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.sql.programmes import SqlSetupStore
+from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.tables import device, device_presence
+from cloud.domain.digits import digit_tag
+from cloud.services.setup import load_setup
+from cloud.services.sign_in import PasswordCheck
+from cloud.web.app import make_app
+from cloud.web.parts import OfficeParts, ScanParts, WebParts
+from cloud.web.throttle import MemoryThrottle
+from protocol.voucher import encode_voucher
+from tests.fakes.web_people import StillClock
+from tests.support.money import Till
+from tests.support.setups import PROGRAMME_ID, example_setup
+from tests.support.worlds import PEPPER, insert_vouchers, make_programme
+
+NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+"""Noon of a Friday in Taipei, within the example programme."""
+
+PASSWORD = "voucher-demo"
+DOORS = {
+    "boan-admin": ("lodging", "boan"),
+    "yunling-admin": ("amusement", "yunling"),
+    "boan-scan-1": ("scan", "boan1"),
+    "yunling-scan-1": ("scan", "yunling1"),
+    "office-1": ("office", "office"),
+}
+"""Door and login of the people that the tests are."""
+
+KEY_ID = "travel-2026"
+SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PASSWORDS = Argon2Passwords(memory_kib=8, passes=1, lanes=1)
+"""Real hashes, at the least cost there is: the suite signs in hundreds of times."""
+
+_FIELD = re.compile(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
+
+
+@dataclass
+class Site:
+    """A dashboard and what stands behind it."""
+
+    app: Flask
+    parts: WebParts
+    engine: Engine
+    clock: StillClock
+    till: Till
+
+    def visitor(self, staff_id: str | None = None) -> "Visitor":
+        """A browser; signed in where somebody is named."""
+        visitor = Visitor(self.app)
+        if staff_id is not None:
+            visitor.sign_in(*DOORS[staff_id])
+        return visitor
+
+
+class Visitor:
+    """One browser: keeps cookies, fills in hidden fields as they stood on the last page."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client = app.test_client()
+        self.page = ""
+        self.status = 0
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self._seen(self.client.get(path, **options))
+
+    def post(self, path: str, fields: dict[str, Any] | None = None, *, hidden: bool = True, **options: Any) -> TestResponse:
+        """Send a form; the hidden fields of the last page's form for ``path`` go along."""
+        carried = self.hidden_fields(path) if hidden else {}
+        return self._seen(self.client.post(path, data={**carried, **(fields or {})}, **options))
+
+    def hidden_fields(self, action: str) -> dict[str, str]:
+        """What the last page's form for ``action`` carries."""
+        start = self.page.find(f'action="{action}"')
+        form = self.page[start : self.page.find("</form>", start)] if start >= 0 else ""
+        return {name: unescape(value) for name, value in _FIELD.findall(form)}
+
+    def sign_in(self, door: str, login: str, password: str = PASSWORD, *, next_path: str = "") -> TestResponse:
+        self.get(f"/sign-in/{door}", query_string={"next": next_path} if next_path else None)
+        return self.post(f"/sign-in/{door}", {"login": login, "password": password})
+
+    def _seen(self, answer: TestResponse) -> TestResponse:
+        self.status = answer.status_code
+        if answer.mimetype == "text/html":
+            self.page = answer.get_data(as_text=True)
+        return answer
+
+
+def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Site:
+    """Load the example programme into a migrated, empty database and put a dashboard on it."""
+    load_setup(SqlSetupStore(engine), example_setup(), hash_password=PASSWORDS.hash)
+    clock = StillClock(now)
+    parts = WebParts(
+        reports=SqlReports(engine),
+        people=SqlPeople(engine),
+        choices=SqlChoices(engine),
+        throttle=MemoryThrottle(),
+        passwords=PasswordCheck(PASSWORDS.verify, PASSWORDS.decoy()),
+        confirmations=SqlConfirmationStore(engine),
+        scan=ScanParts(
+            store=SqlIngestStore(engine),
+            digit_tag=partial(digit_tag, PEPPER),
+            voucher_keys=lambda: {KEY_ID: SIGNING_KEY.public_key()},
+            seal_key=bytes(range(32, 64)),
+        ),
+        office=OfficeParts(fleet=SqlFleet(engine), issue=_no_issue, sheets=lambda _: None),
+        clock=clock,
+        wall_clock=clock,
+        randomness=_counted_randomness(),
+        web_secret=bytes(range(64, 96)),
+        https=https,
+    )
+    return Site(make_app(parts), parts, engine, clock, Till(engine))
+
+
+def with_parts(site: Site, **changes: Any) -> Site:
+    """The same site with other parts."""
+    parts = replace(site.parts, **changes)
+    return replace(site, parts=parts, app=make_app(parts))
+
+
+def issue(site: Site, digits: dict[str, str], *, programme_id: str = PROGRAMME_ID, face_value_twd: int = 1000) -> None:
+    """Issue vouchers: the holder's four characters by voucher number."""
+    scheme = make_programme(programme_id, face_value_twd=face_value_twd)
+    with site.engine.begin() as connection:
+        insert_vouchers(connection, scheme, digits, issue_id=UUID(bytes=site.parts.randomness(16)), pepper=PEPPER)
+
+
+def signed_path(voucher_no: str) -> str:
+    """Path and query of the address that is printed on a voucher."""
+    return encode_voucher(voucher_no, host="x", key_id=KEY_ID, key=SIGNING_KEY).removeprefix("https://x")
+
+
+def enrol_device(site: Site, device_id: str, site_id: str, *, presence: str | None = None, state: str = "active") -> None:
+    """Put a kiosk into the fleet, with what it last said where ``presence`` is given."""
+    now = site.clock.now()
+    with site.engine.begin() as connection:
+        connection.execute(
+            insert(device).values(
+                device_id=device_id,
+                site_id=site_id,
+                state=state,
+                serial=f"board of {device_id}",
+                seal_public=bytes(32),
+                certificate_serial="01",
+                certificate_pem="",
+                enrolled_at=now,
+                state_changed_at=now,
+            )
+        )
+        if presence is not None:
+            said = {"state": presence, "seen_at": now, "version": "0.1.0", "pending": 0}
+            connection.execute(insert(device_presence).values(device_id=device_id, **said))
+
+
+@contextmanager
+def serving(site: Site) -> Iterator[str]:
+    """Serve the site on a free port; yields its address."""
+    server = create_server(site.app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, name="dashboard")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        server.close()
+        thread.join(10)
+
+
+def _counted_randomness() -> Callable[[int], bytes]:
+    """Bytes that never repeat and are the same in every run."""
+    numbers = count(1)
+    return lambda length: next(numbers).to_bytes(length, "big")
+
+
+def _no_issue(programme_id: str, holders_csv: bytes, *, staff_id: str, now: datetime) -> UUID:
+    raise AssertionError("this test issues nothing")
