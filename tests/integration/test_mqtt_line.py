@@ -1,0 +1,247 @@
+"""The MQTT line against a real Mosquitto, and who Mosquitto lets in with the files that we write."""
+
+import queue
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from cloud.adapters.certificates import WORKER_NAME, FleetAuthority, KeyPair, make_ca
+from cloud.adapters.clock import SystemClock
+from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.ports.line import Delivery
+from protocol.enrolment import Enrolment
+from protocol.errors import PortError
+from protocol.keys import DeviceKeys
+from tests.support.broker import HOST, Broker, running_broker
+from tests.support.kiosk_client import Blank, KioskClient, tls_of, wait_until
+
+TOPIC = "vk/v1/lobby/{}/req/check"
+
+
+@pytest.fixture(scope="module")
+def authority() -> FleetAuthority:
+    return FleetAuthority(*make_ca(SystemClock().now()), clock=SystemClock())
+
+
+@pytest.fixture
+def broker(tmp_path: Path, authority: FleetAuthority) -> Iterator[Broker]:
+    with running_broker(tmp_path / "broker", authority) as broker:
+        yield broker
+
+
+@pytest.fixture
+def line(broker: Broker, authority: FleetAuthority) -> Iterator[MqttLine]:
+    tls = worker_tls(authority.certificate_pem, authority.worker_certificate())
+    with MqttLine(BrokerAddress(HOST, broker.port), tls, client_id=WORKER_NAME) as line:
+        yield line
+
+
+def kiosk_of(authority: FleetAuthority, broker: Broker, device_id: str = "kiosk-abcdef") -> KioskClient:
+    blank = Blank()
+    issued = authority.device_certificate(blank.request("").csr_pem, device_id)
+    enrolment = Enrolment(
+        device_id=device_id,
+        site_id="lobby",
+        site_name="",
+        certificate_pem=issued.pem,
+        ca_pem=authority.certificate_pem,
+        seal_public="",
+        broker_host=HOST,
+        broker_port=broker.port,
+        voucher_keys=[],
+        item_categories=[],
+    )
+    key_pem = blank.tls_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return KioskClient(enrolment, DeviceKeys(b"", b"", b""), tls_of(authority.certificate_pem, issued.pem, key_pem))
+
+
+def delivered(line: MqttLine, kiosk: KioskClient, payload: bytes) -> Delivery:
+    """Publish until the worker's subscription stands, and return the delivery."""
+    got: list[Delivery] = []
+
+    def arrived() -> bool:
+        if not got:
+            kiosk.publish(TOPIC.format(kiosk.device_id), payload)
+        got.extend(one for one in line.take(400, wait_s=0.2) if one.payload == payload)
+        return bool(got)
+
+    wait_until(arrived, what="the first delivery")
+    return got[0]
+
+
+def test_what_is_not_acknowledged_comes_again_and_old_acknowledgements_do_nothing(
+    broker: Broker, authority: FleetAuthority, line: MqttLine
+) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        first = delivered(line, kiosk, b"first")
+        line.acknowledge(first)
+        kiosk.publish(TOPIC.format(kiosk.device_id), b"second")
+        (second,) = _take_until(line, b"second")
+        broker.stop()  # orderly: it keeps its sessions
+        broker.start()
+        (again,) = _take_until(line, b"second")
+        assert again.connection > second.connection
+        line.acknowledge(second)
+        line.acknowledge(again)
+        kiosk_ready(kiosk)
+        kiosk.publish(TOPIC.format(kiosk.device_id), b"third")
+        (third,) = _take_until(line, b"third")
+        # Had the late acknowledgement gone out, it could have hit this packet id on the new connection.
+        broker.stop()
+        broker.start()
+        seen = _take_until(line, b"third")
+        assert [one.payload for one in seen] == [b"third"], "acknowledged ones do not come again"
+        assert seen[0].connection > third.connection
+
+
+def kiosk_ready(kiosk: KioskClient) -> None:
+    wait_until(lambda: kiosk.connected, what="the kiosk to be connected again")
+
+
+def _take_until(line: MqttLine, payload: bytes) -> list[Delivery]:
+    taken: list[Delivery] = []
+
+    def found() -> bool:
+        taken.extend(line.take(400, wait_s=0.2))
+        return any(one.payload == payload for one in taken)
+
+    wait_until(found, what=f"{payload!r} to arrive")
+    return taken
+
+
+def test_an_exception_in_a_callback_does_not_end_the_network_thread(
+    broker: Broker, authority: FleetAuthority, line: MqttLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"before"))
+        whole, line._arrived = line._arrived, queue.Queue(maxsize=1)
+        line._arrived.put_nowait(Delivery("", b"", (), retained=False, connection=-1, packet_id=0))
+        kiosk.publish(TOPIC.format(kiosk.device_id), b"one too many")
+        wait_until(lambda: "callback" in caplog.text, what="the callback to fail")
+        line._arrived = whole
+        kiosk.publish(TOPIC.format(kiosk.device_id), b"after")
+        assert _take_until(line, b"after")
+
+
+def test_a_dead_network_thread_is_no_silence(line: MqttLine) -> None:
+    line._client.loop_stop()
+    with pytest.raises(PortError, match="died") as dead:
+        line.take(1, wait_s=0)
+    assert not dead.value.retry
+
+
+def test_small_packets_are_sent_at_once(broker: Broker, authority: FleetAuthority, line: MqttLine) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        delivered(line, kiosk, b"connected")
+        connection = line._client.socket()
+        assert connection is not None
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+# Who is let in --------------------------------------------------------------------------------------------------------
+
+
+def connects(broker: Broker, tls: ssl.SSLContext | None, **settings: Any) -> bool:
+    """Tell whether an MQTT session comes about."""
+    outcomes: queue.Queue[bool] = queue.Queue()
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False, **settings)
+    if tls is not None:
+        client.tls_set_context(tls)
+
+    def on_connect(_client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        outcomes.put(not reason.is_failure)
+
+    client.on_connect = on_connect
+    client.on_disconnect = lambda *_: outcomes.put(False)
+    try:
+        client.connect(HOST, broker.port)
+    except OSError:
+        return False
+    client.loop_start()
+    try:
+        return outcomes.get(timeout=10)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def pair_tls(authority: FleetAuthority, pair: KeyPair) -> ssl.SSLContext:
+    return tls_of(authority.certificate_pem, pair.certificate_pem, pair.key_pem)
+
+
+def test_a_certificate_of_ours_is_let_in(broker: Broker, authority: FleetAuthority) -> None:
+    assert connects(broker, pair_tls(authority, authority.worker_certificate()))
+
+
+def test_without_tls_without_a_certificate_or_with_a_foreign_one_nobody_is(broker: Broker, authority: FleetAuthority) -> None:
+    assert not connects(broker, None)
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    bare.load_verify_locations(cadata=authority.certificate_pem)
+    assert not connects(broker, bare)
+    foreign = FleetAuthority(*make_ca(SystemClock().now()), clock=SystemClock())
+    assert not connects(broker, pair_tls(authority, foreign.worker_certificate()))
+
+
+def test_old_tls_is_refused(broker: Broker, authority: FleetAuthority) -> None:
+    tls = pair_tls(authority, authority.worker_certificate())
+    tls.set_ciphers("DEFAULT@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        tls.minimum_version = ssl.TLSVersion.TLSv1
+        tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    assert not connects(broker, tls)
+
+
+def test_a_client_cannot_choose_its_own_id(broker: Broker, authority: FleetAuthority, line: MqttLine) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        delivered(line, kiosk, b"connected")
+        # A kiosk that calls itself like the worker would throw it off the broker, were the id its own to choose.
+        intruder = kiosk_of(authority, broker, "kiosk-intruder")
+        intruder._client._client_id = WORKER_NAME.encode()
+        with intruder:
+            kiosk.publish(TOPIC.format(kiosk.device_id), b"still here")
+            (delivery,) = (one for one in _take_until(line, b"still here") if one.payload == b"still here")
+            assert delivery.connection == 0
+
+
+def test_a_revoked_certificate_is_refused_after_the_list_is_read_again(broker: Broker, authority: FleetAuthority) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        pem = kiosk.enrolment.certificate_pem
+    serial = f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:x}"
+    broker.write_files(revoked=[serial])
+    broker.reload()
+    wait_until(lambda: not connects(broker, kiosk._tls), what="the broker to refuse it")
+    assert connects(broker, pair_tls(authority, authority.worker_certificate()))
+
+
+def test_the_settings_hold_what_they_must(broker: Broker) -> None:
+    lines = (broker.folder / "mosquitto.conf").read_text().splitlines()
+    for wanted in (
+        "allow_anonymous false",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "use_username_as_clientid true",
+        "set_tcp_nodelay true",
+        "tls_version tlsv1.2",
+        "max_packet_size 8192",
+        f"user {Path(broker.folder).owner()}",
+    ):
+        assert wanted in lines
+    assert sum(line.startswith("listener ") for line in lines) == 1
+    for path in broker.folder.iterdir():
+        if path.name != "mosquitto.log":
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert broker.folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_path_that_mosquitto_cannot_read_is_refused(tmp_path: Path, authority: FleetAuthority) -> None:
+    with pytest.raises(PortError, match="blanks"):
+        Broker(tmp_path / "my broker", 1883, authority).write_files()
