@@ -1,9 +1,8 @@
 """The judge, rule by rule: what each refusal looks like, which of two comes first, and what is said to whom."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import combinations
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import pytest
 
 from cloud.domain.calendar import TAIPEI
 from cloud.domain.instants import encode_instant
-from cloud.domain.records import Ask, Hold, Knowledge, KnownVoucher, Programme, Sender, StoredAnswer, Use
+from cloud.domain.records import Ask, Hold, Knowledge, Use
 from cloud.domain.redemption import Judgement, judge
 from protocol.ids import reference
 from protocol.limits import BODY_BYTES_MAX, DIGIT_TRIES_MAX, HOLD_S, ORDER_TOTAL_MAX_TWD, VOUCHERS_PER_ORDER_MAX
@@ -19,7 +18,7 @@ from protocol.messages import Answer, CheckAccepted, RedeemAccepted, Refusal, Re
 from protocol.reasons import Reason
 from protocol.topics import RequestKind
 from tests.support.asks import OTHER_VISIT, VISIT, Asks
-from tests.support.worlds import NOW, Shop, World, make_programme, make_world
+from tests.support.worlds import NOW, Shop, make_programme, make_world
 
 SHOP = Shop("sun-hotel")
 ELSEWHERE = Shop("moon-hotel")
@@ -294,6 +293,12 @@ def test_a_taken_sequence_number_is_refused_and_the_answer_stored_without_it(ask
     (stored,) = judgement.decisions.answers
     assert decode_answer(stored.answer) == Refused(request_id=stored.request_id, reason=Reason.SEQUENCE_CONFLICT)
     assert stored.sequence is None
+
+
+def test_a_fork_within_one_batch_shows_too(asks: Asks) -> None:
+    judgement = judge([asks.redeem(ONE, sequence=1), asks.redeem(TWO, sequence=1)], KNOWN, NOW)
+    assert [getattr(answer, "reason", None) for answer in answers_of(judgement)] == [None, Reason.SEQUENCE_CONFLICT]
+    assert [found.sequence for found in judgement.decisions.answers] == [1, None]
 
 
 def test_another_kiosks_sequence_number_is_nobody_elses(asks: Asks) -> None:

@@ -1,7 +1,7 @@
 """What a failed statement means: somebody else came first, the world broke and may heal, or the fault is ours.
 
-The first is :class:`ConflictError`, the second and third :class:`PortError` with ``retry`` true or false. Errors in our own
-SQL (a missing column, a wrong type) are neither: they pass through and end the program.
+The first is :class:`ConflictError`; the others are :class:`PortError`, with ``retry`` true where waiting can help. Faults that
+the driver itself calls programming errors or wrong values pass through and end the program.
 """
 
 import sqlite3
