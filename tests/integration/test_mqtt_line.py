@@ -196,6 +196,7 @@ def test_old_tls_is_refused(broker: Broker, authority: FleetAuthority) -> None:
     tls.set_ciphers("DEFAULT@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="deprecated"):
         tls.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         tls.maximum_version = ssl.TLSVersion.TLSv1_1
     assert not connects(broker, tls)
 
