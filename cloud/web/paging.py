@@ -20,6 +20,8 @@ PAGE_SIZES = (10, 25, 50, 100)
 """顯示筆數; ten, as in the source."""
 
 _PAGE_MAX = 1_000_000
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+"""Beyond, the midnights of Taipei soon leave the calendar that computers have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,10 @@ def claim_state() -> ClaimState | None:
 def some_day(name: str) -> date | None:
     """A day in the address."""
     try:
-        return date.fromisoformat(request.args.get(name, ""))
+        day = date.fromisoformat(request.args.get(name, ""))
     except ValueError:
         return None
+    return day if _FIRST_DAY <= day <= _LAST_DAY else None
 
 
 def some_id(name: str) -> UUID | None:

@@ -110,8 +110,10 @@ class Visitor:
 
     def _seen(self, answer: TestResponse) -> TestResponse:
         self.status = answer.status_code
-        if answer.mimetype == "text/html":
-            self.page = answer.get_data(as_text=True)
+        text = answer.get_data(as_text=answer.mimetype == "text/html")
+        answer.close()
+        if isinstance(text, str) and answer.status_code not in (301, 302, 303):
+            self.page = text
         return answer
 
 
