@@ -64,7 +64,7 @@ class Customer:
 
     def press(self, key: str) -> None:
         """Press one key of the matrix."""
-        self._post("/bench/tap", {"key": key})
+        self._post("/bench/keys", {"key": key})
 
     def type(self, digits: str) -> None:
         """Press digit keys and look that the screen took each one."""
@@ -104,55 +104,60 @@ class Customer:
     def visit(self, order: Order, mishap: Mishap) -> Outcome:
         """Go through a whole visit, as the order's story says, and come back to the first screen."""
         self.wait_for({"attract"})
+        mishap.at("attract", self._kiosk)
         for voucher in order.vouchers:
-            shown = self._present(voucher, order.story)
+            shown = self._present(voucher, order.story, mishap)
             if shown["screen"] == "refused":
-                return self._leave(self._refused(shown))
+                return self._leave(self._refused(shown), mishap)
+        mishap.at("basket", self._kiosk)
         self.press("ok")
-        shown = self.wait_for({"item", "total"})
-        if shown["screen"] == "item":
-            self.press(shown["items"][order.item % len(shown["items"])]["key"])
-            self.wait_for({"total"})
+        self._choose_item(order, mishap)
         self.type(str(order.total_twd))
         self.press("ok")
         self.wait_for({"confirm"})
-        mishap.before_confirm()
-        return self._leave(self._confirm(mishap))
+        mishap.at("confirm", self._kiosk)
+        return self._leave(self._confirm(mishap), mishap)
 
-    def _present(self, voucher: Voucher, story: Story) -> dict[str, Any]:
+    def _present(self, voucher: Voucher, story: Story, mishap: Mishap) -> dict[str, Any]:
         """Scan or type one voucher and give its digits; the screen after that."""
         if story in (Story.TYPED, Story.UNKNOWN):
-            self.type_number(voucher.voucher_no)
+            self.type(voucher.voucher_no)
         else:
             self.hold(voucher)
         shown = self.wait_for({"digits", "refused"})
         self.put_away()
         if shown["screen"] == "refused":
             return shown
+        mishap.at("digits", self._kiosk)
         if story in (Story.SLIP, Story.WRONG_DIGITS):
-            shown = self._give_digits(self._wrong(voucher.digits))
+            shown = self._give_digits(self._wrong(voucher.digits), mishap)
             if story is Story.WRONG_DIGITS:
                 return shown
-            self.wait_for({"digits", "refused"})
-        return self._give_digits(voucher.digits)
+            self.press("ok")
+        return self._give_digits(voucher.digits, mishap)
 
-    def type_number(self, voucher_no: str) -> None:
-        """Type the twelve digits instead of scanning."""
-        self.type(voucher_no)
-
-    def _give_digits(self, digits: str) -> dict[str, Any]:
+    def _give_digits(self, digits: str, mishap: Mishap) -> dict[str, Any]:
         self.wait_for({"digits"})
         self.type("".join(str(self._legend.index(character)) for character in digits))
-        return self.wait_for({"basket", "refused", "digits"})
+        mishap.at("checking", self._kiosk)
+        return self.wait_for({"basket", "refused"})
 
     def _wrong(self, digits: str) -> str:
         first = self._legend[(self._legend.index(digits[0]) + 1) % len(self._legend)]
         return first + digits[1:]
 
+    def _choose_item(self, order: Order, mishap: Mishap) -> None:
+        shown = self.wait_for({"item", "total"})
+        if shown["screen"] == "item":
+            mishap.at("item", self._kiosk)
+            self.press(shown["items"][order.item % len(shown["items"])]["key"])
+            self.wait_for({"total"})
+        mishap.at("total", self._kiosk)
+
     def _confirm(self, mishap: Mishap) -> Outcome:
         self.press("ok")
         pressed = time.monotonic()
-        mishap.after_confirm(self._kiosk)
+        mishap.at("sending", self._kiosk)
         shown = self.wait_for(OUTCOMES, seconds=30)
         was_unknown = shown["screen"] == "unknown"
         if was_unknown:
@@ -165,14 +170,14 @@ class Customer:
     def _refused(self, shown: dict[str, Any]) -> Outcome:
         return Outcome(False, shown["refusal"]["reason"], 0, None)
 
-    def _leave(self, outcome: Outcome) -> Outcome:
-        while self.view()["screen"] != "attract":
+    def _leave(self, outcome: Outcome, mishap: Mishap) -> Outcome:
+        while (before := self.view())["screen"] != "attract":
             self.press("cancel")
-            self._wait_change()
+            self._wait_change(before)
+        mishap.at("left", self._kiosk)
         return outcome
 
-    def _wait_change(self) -> None:
-        before = self.view()
+    def _wait_change(self, before: dict[str, Any]) -> None:
         end = time.monotonic() + 0.5
         while self.view() == before and time.monotonic() < end:
             time.sleep(0.005)

@@ -1,30 +1,30 @@
-"""What goes wrong around some orders, on purpose, at the worst moment."""
+"""What goes wrong around some orders, on purpose, at the worst moment.
 
-from typing import Protocol
+A mishap is told every point that a visit passes, in the customer's words: ``attract digits checking basket item total
+confirm sending left``. ``checking`` and ``sending`` are passed right after the key that leads there was pressed.
+"""
+
+from typing import Final, Protocol
 
 from tests.demo.orders import Story
 from tests.demo.processes import DemoError, wait_for
 from tests.demo.world import Kiosk, World
 
+POINTS: Final = ("attract", "digits", "checking", "basket", "item", "total", "confirm", "sending", "left")
 CRASH_WAIT_S = 20.0
 
 
 class Mishap(Protocol):
-    """Two moments at which something may break."""
+    """Something that may break at a point of a visit."""
 
-    def before_confirm(self) -> None:
-        """The customer is about to press the confirm key."""
-
-    def after_confirm(self, kiosk: Kiosk) -> None:
-        """The key is pressed; the result is not on the screen yet."""
+    def at(self, point: str, kiosk: Kiosk) -> None:
+        """The visit passes this point of :data:`POINTS`."""
 
 
 class NoMishap:
     """All goes well."""
 
-    def before_confirm(self) -> None: ...
-
-    def after_confirm(self, kiosk: Kiosk) -> None: ...
+    def at(self, point: str, kiosk: Kiosk) -> None: ...
 
 
 class WorkerDiesAfterCommit:
@@ -33,15 +33,15 @@ class WorkerDiesAfterCommit:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def before_confirm(self) -> None:
-        self._world.ingest.stop()
-        self._world.ingest.start(VK_CRASH_AT="after_commit")
-
-    def after_confirm(self, kiosk: Kiosk) -> None:  # noqa: ARG002
-        if not self._world.ingest.wait_ended(CRASH_WAIT_S):
-            raise DemoError("the worker was to be killed after its commit and was not")
-        self._world.ingest.stop()
-        self._world.ingest.start()
+    def at(self, point: str, kiosk: Kiosk) -> None:  # noqa: ARG002
+        if point == "confirm":
+            self._world.ingest.stop()
+            self._world.ingest.start(VK_CRASH_AT="after_commit")
+        elif point == "sending":
+            if not self._world.ingest.wait_ended(CRASH_WAIT_S):
+                raise DemoError("the worker was to be killed after its commit and was not")
+            self._world.ingest.stop()
+            self._world.ingest.start()
 
 
 class BrokerDiesWithItsStore:
@@ -50,14 +50,14 @@ class BrokerDiesWithItsStore:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def before_confirm(self) -> None:
-        self._world.ingest.stop()
-
-    def after_confirm(self, kiosk: Kiosk) -> None:
-        wait_for(lambda: self._world.view(kiosk)["screen"] in ("sending", "unknown"), what="the kiosk to send")
-        self._world.kill_broker()
-        self._world.start_broker()
-        self._world.ingest.start()
+    def at(self, point: str, kiosk: Kiosk) -> None:
+        if point == "confirm":
+            self._world.ingest.stop()
+        elif point == "sending":
+            wait_for(lambda: self._world.view(kiosk)["screen"] in ("sending", "unknown"), what="the kiosk to send")
+            self._world.kill_broker()
+            self._world.start_broker()
+            self._world.ingest.start()
 
 
 def mishap_of(story: Story, world: World) -> Mishap:

@@ -1,9 +1,12 @@
-"""A throw-away PostgreSQL: its own folder, its own socket, gone afterwards. Nothing of the machine's own server is touched.
+"""A PostgreSQL of our own: its own folder, its own socket. Nothing of the machine's own server is touched.
+
+For tests it is thrown away afterwards; the demo gives it a folder and keeps it.
 
 It listens on a Unix socket only, so there is no port to race for. Started as root, the server runs as ``postgres``, because
 PostgreSQL refuses root. The default settings are quick and forget on a power cut; ``durable=True`` leaves them as installed.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -19,7 +22,6 @@ from pathlib import Path
 from typing import IO
 
 import psycopg
-import pytest
 from psycopg import sql
 
 START_S_MAX = 20
@@ -36,6 +38,10 @@ _ALWAYS: Mapping[str, str] = {
 }
 
 
+class PostgresError(RuntimeError):
+    """The server cannot be had; the message is one sentence."""
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A running server."""
@@ -48,11 +54,16 @@ class Cluster:
         """SQLAlchemy URL of one of its databases."""
         return f"postgresql://{_SUPERUSER}@/{database}?host={self.folder}"
 
-    def make_database(self, template: str = "template1") -> str:
+    def make_database(self, template: str = "template1", *, name: str | None = None) -> str:
         """Create a fresh database, a copy of ``template``, and return its name. Nobody may be connected to the template."""
-        name = f"vk_{next(self._numbers)}"
+        name = name or f"vk_{next(self._numbers)}"
         self._administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         return name
+
+    def has_database(self, name: str) -> bool:
+        """Tell whether it exists."""
+        with psycopg.connect(host=str(self.folder), user=_SUPERUSER, dbname="postgres") as connection:
+            return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is still connected."""
@@ -64,24 +75,53 @@ class Cluster:
 
 
 @contextmanager
-def postgres_cluster(*, durable: bool = False) -> Iterator[Cluster]:
-    """Start a server in a new folder; stop it and remove the folder afterwards.
+def postgres_cluster(*, durable: bool = False, folder: Path | None = None, fresh: bool = True) -> Iterator[Cluster]:
+    """Start a server; stop it afterwards.
 
     Args:
-        durable: keep fsync and full page writes on, for tests that kill the server.
+        durable: keep fsync and full page writes on, for the demo and for tests that kill the server.
+        folder: where to keep it; None throws it away afterwards.
+        fresh: start empty, whatever ``folder`` holds.
+
+    Raises:
+        PostgresError: PostgreSQL is not installed or does not start.
     """
     binaries = _binaries()
-    # Not pytest's folder: that one is closed to the postgres user. Short, because a socket's path has 107 bytes at most.
-    folder = Path(tempfile.mkdtemp(prefix="vk-pg-", dir="/var/tmp"))
-    try:
-        owner = _owner()
-        if owner is not None:
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-        _initialise(binaries, folder, owner)
-        with _running(binaries, folder, owner, durable=durable) as server:
-            yield Cluster(folder, server.pid)
-    finally:
+    if folder is None:
+        # Not pytest's folder: that one is closed to the postgres user. Short, because a socket's path has 107 bytes at most.
+        with tempfile.TemporaryDirectory(prefix="vk-pg-", dir="/var/tmp", ignore_cleanup_errors=True) as thrown_away:
+            yield from _cluster(binaries, Path(thrown_away), durable=durable, graceful=False)
+        return
+    _end_leftover(folder)
+    if fresh:
         shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    yield from _cluster(binaries, folder, durable=durable, graceful=True)
+
+
+def _cluster(binaries: Path, folder: Path, *, durable: bool, graceful: bool) -> Iterator[Cluster]:
+    owner = _owner()
+    if owner is not None:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    if not (folder / "db" / "PG_VERSION").exists():
+        _initialise(binaries, folder, owner)
+    with _running(binaries, folder, owner, durable=durable, graceful=graceful) as server:
+        yield Cluster(folder, server.pid)
+
+
+def _end_leftover(folder: Path) -> None:
+    """End a server that a killed run left on this folder."""
+    lock = folder / "db" / "postmaster.pid"
+    if not lock.exists():
+        return
+    pid = int(lock.read_text("ascii").split("\n", 1)[0])
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        if Path(f"/proc/{pid}/comm").read_text("ascii").strip() != "postgres":
+            return
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_S_MAX
+        while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+            time.sleep(0.02)
 
 
 def _binaries() -> Path:
@@ -90,7 +130,7 @@ def _binaries() -> Path:
         return found[-1].parent
     on_path = shutil.which("initdb")
     if on_path is None:
-        pytest.fail("PostgreSQL is not installed: `make test` installs it, or `apt-get install postgresql`", pytrace=False)
+        raise PostgresError("PostgreSQL is not installed: `make test` installs it, or `apt-get install postgresql`")
     return Path(on_path).parent
 
 
@@ -102,7 +142,7 @@ def _spawn(
     command: list[str | Path], folder: Path, owner: pwd.struct_passwd | None, log: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
     if owner is None:
-        return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -112,6 +152,7 @@ def _spawn(
         user=owner.pw_uid,
         group=owner.pw_gid,
         extra_groups=[],
+        start_new_session=True,
     )
 
 
@@ -120,12 +161,12 @@ def _initialise(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -
     command += ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8"]
     with (folder / "initdb.log").open("wb") as log:
         if _spawn(command, folder, owner, log).wait(timeout=60) != 0:
-            pytest.fail(f"initdb failed: {(folder / 'initdb.log').read_text()}", pytrace=False)
+            raise PostgresError(f"initdb failed: {(folder / 'initdb.log').read_text()}")
 
 
 @contextmanager
 def _running(
-    binaries: Path, folder: Path, owner: pwd.struct_passwd | None, *, durable: bool
+    binaries: Path, folder: Path, owner: pwd.struct_passwd | None, *, durable: bool, graceful: bool
 ) -> Iterator["subprocess.Popen[bytes]"]:
     settings = {**_ALWAYS, **({} if durable else _QUICK), "unix_socket_directories": str(folder)}
     command: list[str | Path] = [binaries / "postgres", "-D", folder / "db"]
@@ -137,7 +178,7 @@ def _running(
             _wait_until_ready(server, folder)
             yield server
         finally:
-            _stop(server)
+            _stop(server, signal.SIGINT if graceful else signal.SIGQUIT)
 
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]", folder: Path) -> None:
@@ -151,12 +192,12 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", folder: Path) -> None:
             time.sleep(0.02)
         else:
             return
-    pytest.fail(f"PostgreSQL did not start: {(folder / 'server.log').read_text()}", pytrace=False)
+    raise PostgresError(f"PostgreSQL did not start: {(folder / 'server.log').read_text()}")
 
 
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    # SIGQUIT is the immediate shutdown: the folder is thrown away, so nothing needs to be written.
-    server.send_signal(signal.SIGQUIT)
+def _stop(server: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
+    # SIGINT is PostgreSQL's fast shutdown; SIGQUIT the immediate one, for a folder that is thrown away anyway.
+    server.send_signal(how)
     try:
         server.wait(timeout=STOP_S_MAX)
     except subprocess.TimeoutExpired:
