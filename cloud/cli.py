@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol, get_args
 
+import msgspec
+
 from cloud.domain.payouts import Originator, PayoutFormat
 from cloud.domain.setup import Setup, decode_setup
 from cloud.ports.clock import Clock
@@ -21,6 +23,7 @@ from cloud.ports.confirmations import ConfirmationStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.payouts import PayoutStore
 from cloud.ports.programmes import SetupStore
+from cloud.ports.reports import Reports
 from cloud.ports.settlements import SettlementStore
 from cloud.services.confirm import confirm_all
 from cloud.services.enrol import make_claim_code, revoke_device
@@ -49,6 +52,8 @@ class Parts(Protocol):
     def confirmations(self) -> ConfirmationStore: ...
     @property
     def settlements(self) -> SettlementStore: ...
+    @property
+    def reports(self) -> Reports: ...
     @property
     def payouts(self) -> PayoutStore: ...
     @property
@@ -86,6 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
     add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
     add("settle", _settle, "close every week that has ended; safe to repeat")
+    add("settlements", _settlements, "list the closed weeks, newest first, one JSON object per line")
     pay = add("pay", _pay, "pay every claim that can be paid, in one file for the bank; no file where there is nothing to pay")
     pay.add_argument("--format", choices=get_args(PayoutFormat), required=True)
     pay.add_argument("--out", type=Path, required=True)
@@ -149,6 +155,11 @@ def _settle(_: argparse.Namespace, parts: Parts) -> None:
     _print_json(
         {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(len(one.claims) for one in closed)}
     )
+
+
+def _settlements(_: argparse.Namespace, parts: Parts) -> None:
+    for row in parts.reports.settlements():
+        _print_json(msgspec.to_builtins(row))
 
 
 def _pay(arguments: argparse.Namespace, parts: Parts) -> None:

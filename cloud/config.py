@@ -22,6 +22,8 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    https: bool = False
+    """Whether browsers come over HTTPS, ended in front of this program: cookies then travel over nothing else."""
 
 
 class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -49,6 +49,7 @@ def run_schedule(parts: ScheduleParts) -> None:
     Raises:
         PortError: the world broke in a way that waiting does not heal.
     """
+    _log.info("closing every week once it has ended")
     while not parts.stop.is_set():
         try:
             due = _settle(parts)

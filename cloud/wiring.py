@@ -32,6 +32,7 @@ from cloud.adapters.sql.migrations import check_at_head, migrate
 from cloud.adapters.sql.parking import SqlParking
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.programmes import SqlSetupStore
+from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.vault import Vault, make_vault, make_voucher_key, open_vault, read_voucher_keys
 from cloud.config import Config, ConfigError, read_config
@@ -112,6 +113,11 @@ class Wiring:
     def settlements(self) -> SqlSettlementStore:
         """The weekly closings."""
         return SqlSettlementStore(self.engine)
+
+    @cached_property
+    def reports(self) -> SqlReports:
+        """What is read, never written."""
+        return SqlReports(self.engine)
 
     @cached_property
     def payouts(self) -> SqlPayoutStore:

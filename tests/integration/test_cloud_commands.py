@@ -1,0 +1,246 @@
+"""The commands, as ``python -m cloud`` runs them: what they print, where, and their exit codes."""
+
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cloud import wiring
+from cloud.adapters.crash_points import VARIABLE
+from cloud.adapters.vault import open_vault
+from protocol.enrolment import ENROLMENT_PATH
+from tests.support.broker import HOST, free_port
+from tests.support.kiosk_client import wait_until
+from tests.support.setups import EXAMPLE
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> dict[str, object]:
+        """The last line of stdout."""
+        found: dict[str, object] = json.loads(self.out.splitlines()[-1])
+        return found
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "cloud.toml"
+    path.write_text(
+        f'database_url = "sqlite:///{tmp_path}/cloud.sqlite3"\nvault_dir = "{tmp_path}/vault"\n'
+        f'calendar_file = "{tmp_path}/calendar"\n[web]\nport = {free_port()}\n[broker]\nport = {free_port()}\n'
+    )
+    return path
+
+
+@pytest.fixture
+def run(config: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: starting Python thirty times would take half a minute."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(*arguments: object, config: Path = config) -> Ended:
+        capsys.readouterr()
+        try:
+            code = wiring.main(["--config", str(config), *map(str, arguments)])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            root.handlers[:], root.level = handlers, level
+        printed = capsys.readouterr()
+        return Ended(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def ready(run: Run) -> Run:
+    """Initialised and loaded."""
+    assert run("init").code == 0
+    assert run("load", EXAMPLE).code == 0
+    return run
+
+
+def test_init_makes_everything_once(run: Run, config: Path) -> None:
+    first, second = run("init"), run("init")
+    assert (first.code, second.code) == (0, 0)
+    assert "vault made" in first.out
+    assert "vault kept" in second.out
+    open_vault(config.parent / "vault")
+
+
+def test_load_is_safe_to_repeat_and_makes_the_keys_that_sign(run: Run, config: Path) -> None:
+    run("init")
+    first, second = run("load", EXAMPLE), run("load", EXAMPLE)
+    assert (first.code, second.code) == (0, 0)
+    made = first.line["voucher_keys_made"]
+    assert isinstance(made, list)
+    assert made == sorted(open_vault(config.parent / "vault").voucher_keys)
+    assert second.line["voucher_keys_made"] == []
+    assert second.line["staff_added"] == 0
+    assert "password" not in first.out + first.err
+
+
+def test_a_claim_code_is_the_only_thing_printed(ready: Run) -> None:
+    made = ready("claim-code", "--site", "boan-lobby")
+    assert made.code == 0
+    assert re.fullmatch(r"([A-Z2-7]{4}-){3}[A-Z2-7]{4}\n", made.out)
+
+
+def test_broker_files_are_written_and_renewed(ready: Run, config: Path) -> None:
+    folder = config.parent / "broker"
+    for _ in range(2):
+        written = ready("broker-files", folder)
+        assert written.code == 0
+        assert Path(written.out.strip()) == folder / "mosquitto.conf"
+    assert (folder / "server.key").stat().st_mode & 0o077 == 0
+
+
+def test_nothing_to_settle_confirm_or_pay_is_no_failure(ready: Run, config: Path) -> None:
+    out = config.parent / "payout.txt"
+    assert ready("settle").line == {"closed": [], "claims": 0}
+    assert ready("settlements").out == ""
+    assert ready("confirm-all", "--merchant", "boan-hotel").line == {"confirmed": 0, "vouchers": 0, "amount_twd": 0}
+    assert ready("pay", "--format", "ach_p01", "--out", out).line["payouts"] == 0
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["claim-code", "--site", "attic"], "no site attic"),
+        (["revoke", "--device", "kiosk-nobody", "--reason", "x"], "no device kiosk-nobody"),
+        (["load", "/nowhere/setup.toml"], "/nowhere/setup.toml"),
+        (["load", "/dev/null/x"], "/dev/null/x"),
+        (["pay", "--format", "ach_p01", "--out", "/nowhere/out.txt"], "/nowhere"),
+        (["import-return", "/etc/hostname"], ""),
+    ],
+)
+def test_what_cannot_be_done_fails_in_one_sentence(ready: Run, arguments: Sequence[str], words: str) -> None:
+    ended = ready(*arguments)
+    assert ended.code == 1
+    assert ended.out == ""
+    assert words in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["pay"], ["pay", "--format", "cheque", "--out", "x"], ["claim-code"]])
+def test_a_wrong_command_line_is_exit_2(run: Run, arguments: Sequence[str]) -> None:
+    assert run(*arguments).code == 2
+
+
+def test_a_wrong_configuration_is_exit_2(run: Run, config: Path) -> None:
+    config.write_text("nonsense")
+    ended = run("settle")
+    assert ended.code == 2
+    assert "cloud.toml" in ended.err
+
+
+def test_before_init_every_command_says_what_to_do(run: Run) -> None:
+    for arguments in (["settle"], ["claim-code", "--site", "boan-lobby"], ["ingest"], ["schedule"]):
+        ended = run(*arguments)
+        assert ended.code == 1
+        assert "init" in ended.err, ended.err
+
+
+def test_an_open_vault_stops_the_worker(ready: Run, config: Path) -> None:
+    (config.parent / "vault" / "pepper").chmod(0o644)
+    ended = ready("ingest")
+    assert ended.code == 1
+    assert "closed to all others" in ended.err
+
+
+def test_a_wrong_crash_point_is_exit_2(ready: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "nowhere")
+    assert ready("ingest").code == 2
+
+
+# Processes -------------------------------------------------------------------------------------------------------------
+
+
+def start(config: Path, command: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "cloud", "--config", str(config), command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != VARIABLE},
+    )
+
+
+def stop(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    return process.returncode, err
+
+
+@pytest.fixture
+def web(ready: Run, config: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    process = start(config, "web")
+    port = re.search(r"\[web\]\nport = (\d+)", config.read_text())
+    assert port is not None
+    url = f"http://{HOST}:{port[1]}"
+
+    def answers() -> bool:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+        except OSError:
+            return False
+        return True
+
+    wait_until(answers, what="the web to answer")
+    yield process, url
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def test_the_web_serves_pages_and_enrolment_and_ends_when_asked(web: tuple["subprocess.Popen[str]", str]) -> None:
+    process, url = web
+    with urllib.request.urlopen(url, timeout=10) as page:
+        assert "text/html" in page.headers["Content-Type"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url + ENROLMENT_PATH, data=b"{}", timeout=10)
+    with refused.value as answer:
+        assert answer.code == 400
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    code, err = stop(process)
+    assert code == 0, err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_is_one_sentence(web: tuple["subprocess.Popen[str]", str], config: Path) -> None:
+    _, err = (second := start(config, "web")).communicate(timeout=30)
+    assert second.returncode == 1
+    assert "in use" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_the_scheduler_ends_when_asked(ready: Run, config: Path) -> None:
+    process = start(config, "schedule")
+    assert process.stderr is not None
+    assert "closing" in process.stderr.readline()
+    code, err = stop(process)
+    assert code == 0, err
