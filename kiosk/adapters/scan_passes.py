@@ -7,13 +7,14 @@ Formats are a list of QR Code model 2 and CODE128. ``QRCode`` would also read Mi
 as "506". Not done here: choosing which pass to run when; that is :mod:`kiosk.adapters.scanner`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import zxingcpp
 from PIL import Image, ImageFilter
 
+from kiosk.adapters.found import Found
 from kiosk.ports import Frame
 
 _QR = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCodeModel2])
@@ -27,13 +28,13 @@ class Pass(NamedTuple):
     """One more look."""
 
     name: str
-    read: Callable[[Frame], list[bytes]]
+    read: Callable[[Frame], list[Found]]
 
 
 class FirstLook(NamedTuple):
     """What the first pass saw."""
 
-    codes: list[bytes]
+    codes: list[Found]
     troubled: bool
     """A code is there but could not be read: harder passes are worth their time. True for 3 of 4 such pictures, and for
     1 in 486 pictures without any code."""
@@ -42,7 +43,28 @@ class FirstLook(NamedTuple):
 def first_look(luma: Frame) -> FirstLook:
     """Read QR and CODE128, upright or inverted, in any of four directions."""
     found = zxingcpp.read_barcodes(luma, formats=_BOTH, return_errors=True)
-    return FirstLook([bytes(code.bytes) for code in found if code.valid], any(not code.valid for code in found))
+    return FirstLook(_found([code for code in found if code.valid]), any(not code.valid for code in found))
+
+
+BARCODE_BYTES_MIN = 4
+"""A shorter CODE128 is glare: zbar reads single letters out of the rest of a barcode."""
+
+
+def without_misreadings(luma: Frame, found: Sequence[Found]) -> list[Found]:
+    """Leave out barcodes that a second look contradicts.
+
+    The second look averages along the bars, which takes most noise and glare away. Where it reads barcodes but not this
+    one, this one was misread; where it reads none, it proves nothing.
+    """
+    suspects = [code for code in found if code.is_barcode]
+    if not suspects:
+        return list(found)
+    picture = Image.fromarray(luma)
+    second: set[Found] = set()
+    for factor in ((1, 4), (4, 1)):
+        second.update(_read(np.asarray(picture.reduce(factor)), _CODE128))
+    kept = {code for code in suspects if len(code.content) >= BARCODE_BYTES_MIN and (not second or code in second)}
+    return [code for code in found if not code.is_barcode or code in kept]
 
 
 def half(luma: Frame) -> Frame:
@@ -50,7 +72,7 @@ def half(luma: Frame) -> Frame:
     return np.asarray(Image.fromarray(luma).reduce(2))
 
 
-def quick_passes(zbar: Callable[[Frame], list[bytes]]) -> tuple[Pass, ...]:
+def quick_passes(zbar: Callable[[Frame], list[Found]]) -> tuple[Pass, ...]:
     """Return the harder passes that are worth their time on any picture, the most fruitful for its cost first.
 
     Args:
@@ -83,21 +105,25 @@ def tilted_passes() -> tuple[Pass, ...]:
 
 
 def _tilted(degrees: int) -> Pass:
-    def read(luma: Frame) -> list[bytes]:
+    def read(luma: Frame) -> list[Found]:
         turned = Image.fromarray(luma).rotate(degrees, expand=True, fillcolor=255)
         found = zxingcpp.read_barcodes(turned, formats=_CODE128, try_invert=False, try_downscale=False)
-        return [bytes(code.bytes) for code in found]
+        return _found(found)
 
     return Pass(f"turned by {degrees} degrees", read)
 
 
 def _read(
     luma: Frame, formats: zxingcpp.BarcodeFormats, binarizer: zxingcpp.Binarizer = _Binarizer.LocalAverage
-) -> list[bytes]:
-    return [bytes(code.bytes) for code in zxingcpp.read_barcodes(luma, formats=formats, binarizer=binarizer)]
+) -> list[Found]:
+    return _found(zxingcpp.read_barcodes(luma, formats=formats, binarizer=binarizer))
 
 
-def _read_bits(bits: Frame) -> list[bytes]:
+def _found(codes: Sequence[zxingcpp.Barcode]) -> list[Found]:
+    return [Found(bytes(code.bytes), code.format == zxingcpp.BarcodeFormat.Code128) for code in codes]
+
+
+def _read_bits(bits: Frame) -> list[Found]:
     return _read(bits, _QR, _Binarizer.FixedThreshold)
 
 

@@ -6,7 +6,8 @@ while a code seems to be there that could not be read (*troubled*), on every fra
 every pass within one to three seconds. For one photo (:meth:`CodeScanner.scan_still`) passes run until one reads.
 
 Rules it keeps: no picture makes it raise; zbar runs in a process of its own, after zxing-cpp; only QR Code model 2 and
-CODE128 are read; contents are bytes, as printed. What it does not do: judge contents (:mod:`protocol.voucher`).
+CODE128 are read; a barcode that a second look contradicts is not read; contents are bytes, as printed. What it does not do:
+judge contents (:mod:`protocol.voucher`).
 
 One thread at a time.
 """
@@ -15,7 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kiosk.adapters.scan_passes import first_look, quick_passes, slow_passes, tilted_passes
+from kiosk.adapters.found import Found
+from kiosk.adapters.scan_passes import first_look, quick_passes, slow_passes, tilted_passes, without_misreadings
 from kiosk.adapters.zbar_reader import ZbarReader
 from kiosk.ports import Frame
 
@@ -59,11 +61,9 @@ class CodeScanner:
         if luma is None:
             return ()
         look = first_look(luma)
-        if look.codes:
-            return _each_once(look.codes)
         if look.troubled:
             self._troubled_left = TROUBLED_FRAMES
-        return _each_once(self._harder_look(luma)) if self._harder_is_due() else ()
+        return _contents(luma, look.codes) or (self._harder_look(luma) if self._harder_is_due() else ())
 
     def scan_still(self, frame: Frame) -> Sequence[bytes]:
         """Return the contents of the codes in a single picture, taking as many passes as it needs.
@@ -73,12 +73,13 @@ class CodeScanner:
         luma = _readable(frame)
         if luma is None:
             return ()
-        codes, troubled = first_look(luma)
-        for harder in (*self._quick, *self._slow) if troubled else self._quick:
-            if codes:
+        look = first_look(luma)
+        contents = _contents(luma, look.codes)
+        for harder in (*self._quick, *self._slow) if look.troubled else self._quick:
+            if contents:
                 break
-            codes = harder.read(luma)
-        return _each_once(codes)
+            contents = _contents(luma, harder.read(luma))
+        return contents
 
     def close(self) -> None:
         """End libzbar's process."""
@@ -91,14 +92,12 @@ class CodeScanner:
         self._calm_frames = (self._calm_frames + 1) % CALM_STRIDE
         return self._calm_frames == 0
 
-    def _harder_look(self, luma: Frame) -> list[bytes]:
-        chosen = self._rotation[self._next]
-        self._next = (self._next + 1) % len(self._rotation)
-        codes = chosen.read(luma)
-        if codes:
-            # What read this frame reads the next one too, most likely: the voucher is still there.
-            self._next = (self._next - 1) % len(self._rotation)
-        return codes
+    def _harder_look(self, luma: Frame) -> Sequence[bytes]:
+        contents = _contents(luma, self._rotation[self._next].read(luma))
+        if not contents:
+            # What read this frame reads the next one too, most likely, so only a pass that read nothing is left.
+            self._next = (self._next + 1) % len(self._rotation)
+        return contents
 
 
 def _readable(frame: Frame) -> Frame | None:
@@ -111,5 +110,6 @@ def _readable(frame: Frame) -> Frame | None:
     return np.ascontiguousarray(frame[::step, ::step])
 
 
-def _each_once(codes: Sequence[bytes]) -> Sequence[bytes]:
-    return tuple(dict.fromkeys(codes))
+def _contents(luma: Frame, found: Sequence[Found]) -> Sequence[bytes]:
+    """Return what was found for certain, each content once."""
+    return tuple(dict.fromkeys(code.content for code in without_misreadings(luma, found)))

@@ -4,7 +4,7 @@ Started by :class:`kiosk.adapters.zbar_reader.ZbarReader` as a script in isolate
 
 On standard input, again and again: width and height (two unsigned 32-bit numbers, little-endian), then width × height bytes
 of luma. On standard output, once for each picture: the length of the answer (unsigned 32-bit), then every code found as its
-length (unsigned 32-bit) and its bytes. End of input ends the program.
+length (unsigned 32-bit) and so many bytes: ``Q`` for QR or ``B`` for CODE128, and the content. End of input ends the program.
 
 Rules it keeps:
 
@@ -40,14 +40,18 @@ def main() -> None:
 
 
 def read_codes(luma: bytes, width: int, height: int) -> list[bytes]:
-    """Return the contents of the QR and CODE128 codes in a picture."""
+    """Return the QR and CODE128 codes in a picture, each as its letter and its content."""
     from pyzbar.pyzbar import ZBarSymbol, decode
 
     try:
         found = decode((luma, width, height), symbols=[ZBarSymbol.QRCODE, ZBarSymbol.CODE128])
     except ValueError:
         return []
-    return [bytes(code.data) for code in found if all(0x20 <= byte < 0x7F for byte in code.data)]
+    return [
+        (b"B" if code.type == "CODE128" else b"Q") + bytes(code.data)
+        for code in found
+        if all(0x20 <= byte < 0x7F for byte in code.data)
+    ]
 
 
 def write_answer(out: BinaryIO, codes: list[bytes]) -> None:

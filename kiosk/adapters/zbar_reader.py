@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kiosk.adapters.found import Found
 from kiosk.ports import Frame
 
 START_WAIT_S = 10.0
@@ -67,8 +68,8 @@ class ZbarReader:
         """How many children were lost so far: crashes, hangs and failed starts."""
         return self._failures
 
-    def read(self, luma: Frame) -> list[bytes]:
-        """Return the contents of the codes found; nothing when there is no child to ask.
+    def read(self, luma: Frame) -> list[Found]:
+        """Return the codes found; nothing when there is no child to ask.
 
         Args:
             luma: C-contiguous, (h, w), uint8, neither side zero.
@@ -117,7 +118,7 @@ class ZbarReader:
         child.wait()
 
 
-def _exchange(child: subprocess.Popen[bytes], luma: Frame, until: float) -> list[bytes]:
+def _exchange(child: subprocess.Popen[bytes], luma: Frame, until: float) -> list[Found]:
     """Send one picture and take its answer.
 
     Raises:
@@ -157,7 +158,7 @@ def _take(pipe: int, length: int, until: float) -> bytes:
     return bytes(got)
 
 
-def _split(answer: bytes) -> list[bytes]:
+def _split(answer: bytes) -> list[Found]:
     codes = []
     at = 0
     while at < len(answer):
@@ -165,8 +166,8 @@ def _split(answer: bytes) -> list[bytes]:
             raise _ChildLostError("a torn answer")
         (length,) = struct.unpack_from("<I", answer, at)
         at += 4
-        if len(answer) < at + length:
+        if not 1 <= length <= len(answer) - at:
             raise _ChildLostError("a torn answer")
-        codes.append(answer[at : at + length])
+        codes.append(Found(answer[at + 1 : at + length], is_barcode=answer[at : at + 1] == b"B"))
         at += length
     return codes

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageOps
 
-from kiosk.adapters.scan_passes import first_look, quick_passes, slow_passes, tilted_passes
+from kiosk.adapters.found import Found
+from kiosk.adapters.scan_passes import first_look, quick_passes, slow_passes, tilted_passes, without_misreadings
 from kiosk.adapters.scanner import CALM_STRIDE, SIDE_MIN, CodeScanner
 from kiosk.adapters.zbar_reader import ZbarReader
 from kiosk.ports import Frame
@@ -75,6 +76,16 @@ def test_a_tilted_barcode_is_read_within_one_rotation(scanner: CodeScanner, degr
     assert found == (VOUCHER_NO.encode(),)
 
 
+def test_a_misread_barcode_is_left_out_and_other_codes_stay() -> None:
+    frame = luma(codes.code128(VOUCHER_NO))
+    right, misread = Found(VOUCHER_NO.encode(), is_barcode=True), Found(b"004217708837", is_barcode=True)
+    beside = Found(b"004217708837", is_barcode=False)
+    assert without_misreadings(frame, [misread, right, beside]) == [right, beside]
+    blank = np.full_like(frame, 200)
+    assert without_misreadings(blank, [misread]) == [misread], "a second look that sees nothing proves nothing"
+    assert without_misreadings(blank, [Found(b"C", is_barcode=True)]) == []
+
+
 def test_two_codes_in_one_frame_are_both_read_each_once(scanner: CodeScanner) -> None:
     first, second = codes.qr_code("000000000001"), codes.qr_code("000000000002")
     both = Image.new("L", (900, 400), 255)
@@ -114,7 +125,7 @@ def test_every_pass_reads_something_and_keeps_shape_troubles_away(name: str) -> 
             clean = codes.code128(VOUCHER_NO).resize((900, 300)).rotate(-degrees, expand=True, fillcolor=255)
         else:
             clean = codes.qr_code(VOUCHER_NO, scale=10)
-        assert chosen.read(luma(clean)) == [VOUCHER_NO.encode()]
+        assert [code.content for code in chosen.read(luma(clean))] == [VOUCHER_NO.encode()]
         for shape in ((21, 21), (21, 333), (333, 21), (37, 41)):
             assert chosen.read(np.full(shape, 90, dtype=np.uint8)) == []
     finally:

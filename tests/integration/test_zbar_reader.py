@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from kiosk.adapters import zbar_child, zbar_reader
+from kiosk.adapters.found import Found
 from kiosk.adapters.zbar_reader import PAUSE_FIRST_S, PAUSE_S_MAX, ZbarReader
 from tests.support import codes
 from tests.support.codes import VOUCHER_NO, luma
 
 QR = luma(codes.qr_code(VOUCHER_NO))
+AS_QR = Found(VOUCHER_NO.encode(), is_barcode=False)
+AS_BARCODE = Found(VOUCHER_NO.encode(), is_barcode=True)
 
 
 class Watch:
@@ -50,8 +53,8 @@ def reader_of(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 def test_reads_qr_and_code128() -> None:
     reader = ZbarReader()
-    assert reader.read(QR) == [VOUCHER_NO.encode()]
-    assert reader.read(luma(codes.code128(VOUCHER_NO))) == [VOUCHER_NO.encode()]
+    assert reader.read(QR) == [AS_QR]
+    assert reader.read(luma(codes.code128(VOUCHER_NO))) == [AS_BARCODE]
     assert reader.read(np.full((720, 1280), 128, dtype=np.uint8)) == []
     assert reader.failures == 0
     reader.close()
@@ -79,10 +82,11 @@ READ_ALL = READ_HEAD + "sys.stdin.buffer.read(w * h); out = sys.stdout.buffer; "
         READ_ALL + "import os; os.kill(os.getpid(), 11)",
         READ_ALL + "out.write(struct.pack('<I', 4_000_000_000)); out.flush(); sys.stdin.read()",
         READ_ALL + "out.write(struct.pack('<II', 4, 900)); out.flush(); sys.stdin.read()",
+        READ_ALL + "out.write(struct.pack('<II', 4, 0)); out.flush(); sys.stdin.read()",
         READ_ALL + "out.write(struct.pack('<I', 2) + b'ab'); out.flush(); sys.stdin.read()",
         READ_ALL + "out.write(b'ab'); out.flush()",
     ],
-    ids=["never starts", "aborts", "crashes", "floods", "lies about a length", "torn code", "torn answer"],
+    ids=["never starts", "aborts", "crashes", "floods", "lies about a length", "a code of nothing", "torn code", "torn answer"],
 )
 def test_a_broken_child_costs_one_picture(reader_of: Callable[[str], ZbarReader], program: str) -> None:
     reader = reader_of(program)
@@ -122,12 +126,12 @@ def test_a_missing_program_costs_codes_only() -> None:
 
 def test_reads_again_after_its_child_was_killed(watch: Watch) -> None:
     reader = ZbarReader(monotonic=watch)
-    assert reader.read(QR) == [VOUCHER_NO.encode()]
+    assert reader.read(QR) == [AS_QR]
     assert reader._child is not None
     os.kill(reader._child.pid, signal.SIGKILL)
     assert reader.read(QR) == []
     watch.seconds += PAUSE_FIRST_S
-    assert reader.read(QR) == [VOUCHER_NO.encode()]
+    assert reader.read(QR) == [AS_QR]
     assert reader.failures == 1
     reader.close()
 
