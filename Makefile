@@ -10,7 +10,7 @@ KILLS ?= 20
 ONLY ?= all
 OUT ?= build/screens
 
-.PHONY: help demo test check bench simulate chaos screens firmware-check
+.PHONY: help demo test check bench simulate chaos screens
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,7 @@ check: ## ruff, mypy strict, import contracts, schema and docs drift
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) hardware/firmware/check_types.py
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_docs_drift.py
 
