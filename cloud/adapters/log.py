@@ -1,7 +1,7 @@
 """One line per entry on stderr, whatever happened: a stack trace is folded into its line, so that a log is a list.
 
 What goes into a log is decided where it is written: never digits, never names, never a voucher number beside digits. Values
-do not come in by exceptions either: :mod:`cloud.wiring` tells SQLAlchemy to hide parameters.
+do not come in by exceptions either: :mod:`cloud.wiring.parts` tells SQLAlchemy to hide parameters.
 """
 
 import logging

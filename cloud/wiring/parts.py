@@ -1,81 +1,51 @@
-"""The composition root: reads the configuration, opens what a command uses, and puts the parts together.
+"""The parts of the cloud, each opened when it is first asked for: a command opens only what it uses."""
 
-Nothing else reads configuration or environment, and nothing else knows both a port and its adapter.
-"""
-
-import os
 import secrets
-import signal
-import sys
-import threading
-import time
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from functools import cached_property, partial
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cloud import cli
 from cloud.adapters.broker import BrokerPlace, write_broker_files
-from cloud.adapters.certificates import WORKER_NAME, FleetAuthority
+from cloud.adapters.certificates import FleetAuthority
 from cloud.adapters.clock import CalendarClock, SystemClock
-from cloud.adapters.crash_points import CrashingStore, CrashPoints
-from cloud.adapters.log import log_to_stderr
-from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.adapters.holders_file import read_holders
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.fleet import SqlFleet
-from cloud.adapters.sql.ingest import SqlIngestStore
+from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.migrations import check_at_head, migrate
-from cloud.adapters.sql.parking import SqlParking
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.vault import Vault, make_vault, make_voucher_key, open_vault, read_voucher_keys
-from cloud.config import Config, ConfigError, read_config
-from cloud.domain.digits import digit_tag
+from cloud.adapters.voucher_numbers import random_voucher_nos
+from cloud.config import Config, ConfigError
 from cloud.domain.payouts import Originator
-from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.ports.clock import Clock
-from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
-from cloud.services.admit import KnownDevices
-from cloud.services.answer import answer_batch
 from cloud.services.enrol import CloudTerms, EnrolmentRefusal, enrol
+from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from protocol.enrolment import Enrolment, EnrolmentRequest, TrustedKey
-from protocol.errors import PortError
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run one command; return its exit code."""
-    log_to_stderr()
-    parsed = cli.make_parser().parse_args(arguments)
-    try:
-        cli.run(parsed, Wiring(read_config(parsed.config)))
-    except ConfigError as problem:
-        return _complain(str(problem), EXIT_USAGE)
-    except (cli.CommandError, PortError, ValueError) as problem:
-        return _complain(str(problem), EXIT_FAILED)
-    return 0
+from protocol.ids import uuid7
+from protocol.voucher import KeyRing
 
 
 class Wiring:
     """Everything, each part opened when it is first asked for."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
 
     # Parts of the commands -----------------------------------------------------------------------------------------------
 
     @cached_property
     def clock(self) -> Clock:
         """The programme's calendar."""
-        return CalendarClock(Path(self._config.calendar_file)) if self._config.calendar_file else SystemClock()
+        return CalendarClock(Path(self.config.calendar_file)) if self.config.calendar_file else SystemClock()
 
     @cached_property
     def engine(self) -> Engine:
@@ -127,7 +97,7 @@ class Wiring:
     @cached_property
     def originator(self) -> Originator:
         """Who pays the merchants."""
-        own = self._config.originator
+        own = self.config.originator
         return Originator(own.bank_code, own.account_no, own.ubn, own.txid, own.name)
 
     def initialise(self) -> bool:
@@ -153,65 +123,50 @@ class Wiring:
 
     def write_broker_files(self, folder: Path) -> Path:
         """Write everything that Mosquitto needs."""
-        broker = self._config.broker
+        broker = self.config.broker
         place = BrokerPlace(broker.host, broker.port, [broker.public_host, broker.host])
         return write_broker_files(folder, place, self.authority, revoked=self.fleet.revoked_certificate_serials())
 
-    # Processes -----------------------------------------------------------------------------------------------------------
-
-    def run_web(self) -> None:
-        """Serve until SIGTERM."""
-        raise NotImplementedError
-
-    def run_ingest(self) -> None:
-        """Answer kiosks until SIGTERM."""
-        points = _crash_points()
-        stop = _stop_on_signals()
-        tls = worker_tls(self.authority.certificate_pem, self.authority.worker_certificate())
-        address = BrokerAddress(self._config.broker.host, self._config.broker.port)
-        store = CrashingStore(SqlIngestStore(self.engine), points)
-        with MqttLine(address, tls, client_id=WORKER_NAME) as line:
-            parts = IngestParts(
-                line=line,
-                judge=partial(answer_batch, store),
-                fleet=self.fleet,
-                parking=SqlParking(self.engine),
-                devices=KnownDevices(self.fleet, self.vault.seal_private),
-                digit_tag=partial(digit_tag, self.vault.pepper),
-                clock=self.clock,
-                elapsed_s=time.monotonic,
-                reach=points.reach,
-                stop=stop,
-            )
-            Ingest(parts).run()
-
-    def run_schedule(self) -> None:
-        """Close weeks until SIGTERM."""
-        look_every_s = LOOK_EVERY_SIMULATED_S if self._config.calendar_file else LOOK_EVERY_S
-        run_schedule(ScheduleParts(self.settlements, self.clock, _stop_on_signals(), look_every_s))
+    # Use cases that several ways in share -----------------------------------------------------------------------------------
 
     def enrol(self, request: EnrolmentRequest) -> Enrolment | EnrolmentRefusal:
         """Enrol one kiosk."""
-        keys = read_voucher_keys(self._vault_folder)
+        keys = self.trusted_keys()
         terms = CloudTerms(
             seal_public=self.vault.seal_public,
-            broker_host=self._config.broker.public_host,
-            broker_port=self._config.broker.port,
-            voucher_keys=[
-                TrustedKey(key_id=key_id, public=_encode(key.public_key().public_bytes_raw())) for key_id, key in keys.items()
-            ],
+            broker_host=self.config.broker.public_host,
+            broker_port=self.config.broker.port,
+            voucher_keys=[TrustedKey(key_id=key_id, public=_encode(key.public_bytes_raw())) for key_id, key in keys.items()],
         )
         return enrol(self.fleet, self.authority, terms, request, now=self.clock.now(), randomness=self.randomness)
 
-    # ---------------------------------------------------------------------------------------------------------------------
+    def issue(self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime) -> Issued:
+        """Issue one voucher per line of a list of holders.
+
+        Raises:
+            HoldersError: the list cannot be read. Nothing was issued.
+            IssueError: nothing was issued.
+        """
+        issue_id = uuid7(int(now.timestamp() * 1000), self.randomness(10))
+        return issue_vouchers(
+            SqlIssueStore(self.engine),
+            IssueOrder(issue_id, programme_id, issued_by, now),
+            read_holders(holders_csv),
+            numbers=random_voucher_nos(),
+            pepper=self.vault.pepper,
+        )
 
     @property
     def _vault_folder(self) -> Path:
-        return Path(self._config.vault_dir)
+        return Path(self.config.vault_dir)
+
+    def trusted_keys(self) -> KeyRing:
+        """Public keys that sign voucher codes, as they are at this moment."""
+        return {key_id: key.public_key() for key_id, key in read_voucher_keys(self._vault_folder).items()}
 
     def _any_engine(self) -> Engine:
         try:
-            engine = make_engine(self._config.database_url)
+            engine = make_engine(self.config.database_url)
         except ValueError as problem:
             raise ConfigError(f"database_url cannot be used: {problem}.") from problem
         # An exception's text may reach a log; the values of a statement must not.
@@ -219,24 +174,5 @@ class Wiring:
         return engine
 
 
-def _crash_points() -> CrashPoints:
-    try:
-        return CrashPoints.from_environment(os.environ, known=CRASH_POINTS)
-    except ValueError as problem:
-        raise ConfigError(f"{problem}.") from problem
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 def _encode(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-def _complain(sentence: str, code: int) -> int:
-    sys.stderr.write(f"{sentence}\n")
-    return code

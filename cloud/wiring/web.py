@@ -1,0 +1,80 @@
+"""Pages and HTTP interface, served by waitress."""
+
+import signal
+from datetime import datetime
+from functools import partial
+from types import FrameType
+from typing import Final
+from uuid import UUID
+
+from waitress.server import create_server
+
+from cloud.adapters.clock import SystemClock
+from cloud.adapters.holders_file import HoldersError
+from cloud.adapters.passwords import Argon2Passwords
+from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.ingest import SqlIngestStore
+from cloud.adapters.sql.people import SqlPeople
+from cloud.domain.digits import digit_tag
+from cloud.services.issue import IssueError
+from cloud.services.sign_in import PasswordCheck
+from cloud.web.api import make_api
+from cloud.web.app import make_app
+from cloud.web.parts import HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.throttle import MemoryThrottle
+from cloud.wiring.parts import Wiring
+from protocol.errors import PortError
+
+WEB_THREADS: Final = 8
+"""Requests served at the same moment; each holds a database connection for as long as it works."""
+
+
+def serve(wiring: Wiring) -> None:
+    """Serve until SIGTERM."""
+    signal.signal(signal.SIGTERM, _end_program)
+    where = wiring.config.web
+    try:
+        server = create_server(make_app(_web_parts(wiring)), host=where.host, port=where.port, threads=WEB_THREADS, ident="")
+    except OSError as problem:
+        raise PortError(f"{where.host}:{where.port} cannot be listened on: {problem.strerror}", retry=False) from problem
+    server.run()
+    server.close()
+
+
+def _web_parts(wiring: Wiring) -> WebParts:
+    passwords = Argon2Passwords()
+    return WebParts(
+        reports=wiring.reports,
+        people=SqlPeople(wiring.engine),
+        choices=SqlChoices(wiring.engine),
+        throttle=MemoryThrottle(),
+        passwords=PasswordCheck(passwords.verify, passwords.decoy()),
+        confirmations=wiring.confirmations,
+        scan=ScanParts(
+            store=SqlIngestStore(wiring.engine),
+            digit_tag=partial(digit_tag, wiring.vault.pepper),
+            voucher_keys=wiring.trusted_keys,
+            seal_key=wiring.vault.web_seal_key,
+        ),
+        office=OfficeParts(fleet=wiring.fleet, issue=partial(_issue, wiring), sheets=lambda _: None),
+        clock=wiring.clock,
+        wall_clock=SystemClock(),
+        randomness=wiring.randomness,
+        web_secret=wiring.vault.web_secret,
+        https=wiring.config.web.https,
+        api=make_api(wiring.enrol),
+    )
+
+
+def _issue(wiring: Wiring, programme_id: str, holders_csv: bytes, *, staff_id: str, now: datetime) -> UUID:
+    try:
+        return wiring.issue(programme_id, holders_csv, issued_by=staff_id, now=now).issue_id
+    except HoldersError as problem:
+        raise HoldersFileError(str(problem), line=problem.line) from problem
+    except IssueError as problem:
+        raise HoldersFileError(str(problem), line=1) from problem
+
+
+def _end_program(_number: int, _frame: FrameType | None) -> None:
+    # waitress finishes the requests at hand when it meets this.
+    raise SystemExit(0)
