@@ -53,9 +53,7 @@ class UnitWords(Struct, frozen=True, forbid_unknown_fields=True):
     after: str
     """What stands after it, e.g. ``元``."""
     vouchers: str
-    """A count, with a place for ``{count}``."""
-    voucher: str
-    """The same for one."""
+    """A count of vouchers, with a place for ``{count}``; stands after the word for voucher."""
     time: str
     """With a place for ``{at}``, a datetime in Asia/Taipei, in the syntax of :meth:`str.format`."""
 
@@ -82,6 +80,7 @@ class ScreenWords(Struct, frozen=True, forbid_unknown_fields=True):
     """One screen."""
 
     prompt: str
+    """May hold ``|`` where a line may break; Chinese is broken only there."""
     hint: str
     ok: str = ""
     """The green key's label here, where it is not the usual one."""
@@ -116,8 +115,8 @@ class Words(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.units.before}{twd:,}{self.units.after}"
 
     def count(self, vouchers: int) -> str:
-        """``3 張``, ``3 vouchers``."""
-        return self.units.voucher if vouchers == 1 else self.units.vouchers.format(count=vouchers)
+        """``3 張``, ``× 3``."""
+        return self.units.vouchers.format(count=vouchers)
 
 
 def load_words() -> Mapping[str, Words]:

@@ -27,11 +27,11 @@ class Stage:
 
 
 @contextmanager
-def screen_stage(**options: Any) -> Iterator[Stage]:
-    """A started screen server on a free port, showing attract in the first language."""
+def screen_stage(port: int = 0, **options: Any) -> Iterator[Stage]:
+    """A started screen server, on a free port unless one is given, showing attract in the first language."""
     keys: list[Key] = []
     languages: list[str] = []
-    server = ScreenServer(host="127.0.0.1", port=0, on_key=keys.append, on_language=languages.append, **options)
+    server = ScreenServer(host="127.0.0.1", port=port, on_key=keys.append, on_language=languages.append, **options)
     server.start()
     server.show(View(screen=Screen.ATTRACT, language="zh-Hant-TW", online=True))
     try:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup
 from msgspec import Struct
 
 from kiosk.adapters.screen.audience import Scene
@@ -81,6 +82,8 @@ class Artist:
             lstrip_blocks=True,
         )
 
+        self._templates.filters["phrases"] = phrases
+
     @property
     def words(self) -> Mapping[str, Words]:
         """The catalogues, by language."""
@@ -139,6 +142,11 @@ class _Money:
         return f"{twd:,}"
 
 
+def phrases(prompt: str) -> Markup:
+    """Escape a prompt and make its ``|`` places where a line may break."""
+    return Markup("<wbr>").join(prompt.split("|"))
+
+
 def moment(at: str, words: Words) -> str:
     """An RFC 3339 time as the language writes it, in Asia/Taipei; as it came if it cannot be read."""
     try:
@@ -167,7 +175,8 @@ def _key_labels(view: View, words: Words) -> list[KeyLabel]:
 
 def _say(view: View, words: Words, refusal: Sentence | None) -> str:
     text = words.screens[view.screen]
-    parts = [text.later if view.still_checking and text.later else text.prompt]
+    prompt = text.later if view.still_checking and text.later else text.prompt
+    parts = [prompt.replace("|", "")]
     if refusal is not None:
         parts += [refusal.what, refusal.next]
     elif view.screen is not Screen.CONFIRM:

@@ -32,7 +32,8 @@ function drawParts(picture) {
   for (const part of new DOMParser().parseFromString(picture.html, "text/html").querySelectorAll("[data-part]")) {
     drawPart(document.getElementById(part.dataset.part), part);
   }
-  if (isNewScreen) document.querySelector("main").scrollTop = 0;
+  if (isNewScreen) stage.scrollTop = 0;
+  showMore();
   for (const place of document.querySelectorAll("[data-seconds]")) place.textContent = picture.seconds ?? "";
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === picture.language));
@@ -59,10 +60,22 @@ function drawKeys(keys) {
   }
 }
 
+// With large text a screen may be longer than its place: a line says that there is more, and the keyboard can scroll.
+const stage = document.getElementById("stage");
+function showMore() {
+  const below = stage.scrollHeight - stage.clientHeight - stage.scrollTop;
+  stage.toggleAttribute("data-more", below > 1);
+  if (stage.scrollHeight > stage.clientHeight + 1) stage.tabIndex = 0;
+  else stage.removeAttribute("tabindex");
+}
+stage.addEventListener("scroll", showMore);
+addEventListener("resize", showMore);
+
 function enlarge(on) {
   if (on) root.dataset.text = "large";
   else delete root.dataset.text;
   document.getElementById("large-text").setAttribute("aria-pressed", String(on));
+  showMore();
 }
 
 // One after the other: two digits typed fast must arrive in order.
