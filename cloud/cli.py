@@ -11,8 +11,10 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, get_args
+from uuid import UUID
 
 import msgspec
 
@@ -27,6 +29,7 @@ from cloud.ports.reports import Reports
 from cloud.ports.settlements import SettlementStore
 from cloud.services.confirm import confirm_all
 from cloud.services.enrol import make_claim_code, revoke_device
+from cloud.services.issue import Issued
 from cloud.services.pay import import_return, make_payout_file
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
@@ -64,6 +67,8 @@ class Parts(Protocol):
 
     def hash_password(self, password: str) -> str: ...
     def make_voucher_key(self, key_id: str) -> bool: ...
+    def issue(self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime) -> Issued: ...
+    def write_sheets(self, issue_id: UUID, folder: Path) -> int: ...
     def randomness(self, length: int) -> bytes: ...
     def write_broker_files(self, folder: Path) -> Path: ...
     def run_web(self) -> None: ...
@@ -86,6 +91,10 @@ def make_parser() -> argparse.ArgumentParser:
     add("load", _load, "load programmes, merchants, sites and staff; safe to repeat").add_argument("file", type=Path)
     add("broker-files", _broker_files, "write or renew everything that Mosquitto needs").add_argument("folder", type=Path)
     add("claim-code", _claim_code, "make a one-time code with which one kiosk enrols").add_argument("--site", required=True)
+    issue = add("issue", _issue, "issue one voucher per holder and write the sheets to print")
+    issue.add_argument("--programme", required=True)
+    issue.add_argument("--holders", type=Path, required=True, help="CSV with the columns name and national_id or last_four")
+    issue.add_argument("--sheets", type=Path, required=True, help="folder for PDF and PNG")
     add("web", lambda _, parts: parts.run_web(), "serve pages and HTTP interface until stopped")
     add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped")
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
@@ -143,6 +152,18 @@ def _claim_code(arguments: argparse.Namespace, parts: Parts) -> None:
     if code is None:
         raise CommandError(f"There is no site {arguments.site}.")
     print(code)
+
+
+def _issue(arguments: argparse.Namespace, parts: Parts) -> None:
+    _check_writable(arguments.sheets)
+    holders = _read(arguments.holders)
+    issued = parts.issue(arguments.programme, holders, issued_by=ACTOR, now=parts.clock.now())
+    try:
+        pages = parts.write_sheets(issued.issue_id, arguments.sheets)
+    except OSError as problem:
+        # A PortError is one too. What is issued stays issued.
+        raise CommandError(f"{problem}; the vouchers are issued, the office page prints issue {issued.issue_id}.") from problem
+    _print_json({"issue_id": str(issued.issue_id), "pages": pages, "voucher_nos": list(issued.voucher_nos)})
 
 
 def _confirm_all(arguments: argparse.Namespace, parts: Parts) -> None:
@@ -203,7 +224,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_writable(path: Path) -> None:
-    # Before anything is paid: afterwards the file is in the database and nowhere else.
+    # Before anything is done that cannot be done again.
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise CommandError(f"The folder {path.parent} cannot be written.")
 

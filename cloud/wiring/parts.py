@@ -2,10 +2,13 @@
 
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
 from cloud.adapters.broker import BrokerPlace, write_broker_files
@@ -13,6 +16,7 @@ from cloud.adapters.certificates import FleetAuthority
 from cloud.adapters.clock import CalendarClock, SystemClock
 from cloud.adapters.holders_file import read_holders
 from cloud.adapters.passwords import Argon2Passwords
+from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, render_pngs, render_sheets
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.fleet import SqlFleet
@@ -27,9 +31,11 @@ from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.config import Config, ConfigError
 from cloud.domain.payouts import Originator
 from cloud.ports.clock import Clock
+from cloud.ports.issues import IssuedVoucher, IssueTerms
 from cloud.services.enrol import CloudTerms, EnrolmentRefusal, enrol
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from protocol.enrolment import Enrolment, EnrolmentRequest, TrustedKey
+from protocol.errors import PortError
 from protocol.ids import uuid7
 from protocol.voucher import KeyRing
 
@@ -160,9 +166,44 @@ class Wiring:
     def _vault_folder(self) -> Path:
         return Path(self.config.vault_dir)
 
+    def sheets_of(self, issue_id: UUID) -> Sequence[Sheets]:
+        """Return the printed sheets of one issue, in files of a size that can be rendered; none if there is no such issue.
+
+        Raises:
+            PortError: the key that signs the programme's codes is not in the vault.
+        """
+        found = SqlIssueStore(self.engine).find_issue(issue_id)
+        if found is None:
+            return []
+        terms, vouchers = found
+        key = self._signing_key(terms)
+        return [
+            make_sheets(terms, some, batch=str(issue_id)[:8], host=self.config.public_host, key=key)
+            for some in _files(vouchers)
+        ]
+
+    def write_sheets(self, issue_id: UUID, folder: Path) -> int:
+        """Write an issue's sheets into a folder, as PDF to print and one PNG per page; return the number of pages."""
+        folder.mkdir(parents=True, exist_ok=True)
+        pages = 0
+        for file_no, sheets in enumerate(self.sheets_of(issue_id), start=1):
+            (folder / f"vouchers-{file_no:02}.pdf").write_bytes(render_sheets(sheets))
+            for page in render_pngs(sheets):
+                pages += 1
+                (folder / f"page-{pages:04}.png").write_bytes(page)
+        return pages
+
     def trusted_keys(self) -> KeyRing:
         """Public keys that sign voucher codes, as they are at this moment."""
         return {key_id: key.public_key() for key_id, key in read_voucher_keys(self._vault_folder).items()}
+
+    def _signing_key(self, terms: IssueTerms) -> Ed25519PrivateKey | None:
+        if terms.signing_key_id is None:
+            return None
+        key = read_voucher_keys(self._vault_folder).get(terms.signing_key_id)
+        if key is None:
+            raise PortError(f"the vault has no key {terms.signing_key_id}, which signs {terms.programme_id}", retry=False)
+        return key
 
     def _any_engine(self) -> Engine:
         try:
@@ -176,3 +217,7 @@ class Wiring:
 
 def _encode(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _files(vouchers: Sequence[IssuedVoucher]) -> list[Sequence[IssuedVoucher]]:
+    return [vouchers[start : start + SHEET_VOUCHERS_MAX] for start in range(0, len(vouchers), SHEET_VOUCHERS_MAX)]

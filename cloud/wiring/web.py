@@ -12,6 +12,7 @@ from waitress.server import create_server
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.passwords import Argon2Passwords
+from cloud.adapters.sheets import render_sheets
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.people import SqlPeople
@@ -56,7 +57,7 @@ def _web_parts(wiring: Wiring) -> WebParts:
             voucher_keys=wiring.trusted_keys,
             seal_key=wiring.vault.web_seal_key,
         ),
-        office=OfficeParts(fleet=wiring.fleet, issue=partial(_issue, wiring), sheets=lambda _: None),
+        office=OfficeParts(fleet=wiring.fleet, issue=partial(_issue, wiring), sheets=partial(_sheets, wiring)),
         clock=wiring.clock,
         wall_clock=SystemClock(),
         randomness=wiring.randomness,
@@ -73,6 +74,13 @@ def _issue(wiring: Wiring, programme_id: str, holders_csv: bytes, *, staff_id: s
         raise HoldersFileError(str(problem), line=problem.line) from problem
     except IssueError as problem:
         raise HoldersFileError(str(problem), line=1) from problem
+
+
+def _sheets(wiring: Wiring, issue_id: UUID) -> bytes | None:
+    files = wiring.sheets_of(issue_id)
+    if len(files) > 1:
+        raise PortError(f"the sheets of issue {issue_id} are {len(files)} files; the command line writes them", retry=False)
+    return render_sheets(files[0]) if files else None
 
 
 def _end_program(_number: int, _frame: FrameType | None) -> None:

@@ -21,7 +21,7 @@ from cloud.adapters.vault import open_vault
 from protocol.enrolment import ENROLMENT_PATH
 from tests.support.broker import HOST, free_port
 from tests.support.kiosk_client import wait_until
-from tests.support.setups import EXAMPLE
+from tests.support.setups import EXAMPLE, PROGRAMME_ID
 
 
 @dataclass
@@ -120,6 +120,34 @@ def test_nothing_to_settle_confirm_or_pay_is_no_failure(ready: Run, config: Path
     assert ready("confirm-all", "--merchant", "boan-hotel").line == {"confirmed": 0, "vouchers": 0, "amount_twd": 0}
     assert ready("pay", "--format", "ach_p01", "--out", out).line["payouts"] == 0
     assert not out.exists()
+
+
+def test_issue_prints_numbers_writes_sheets_and_leaves_no_digits(ready: Run, config: Path) -> None:
+    holders, sheets = config.parent / "holders.csv", config.parent / "sheets"
+    holders.write_text("name,last_four\n" + "".join(f"王小明{number},☂☃☄☇\n" for number in range(9)), "utf-8")
+    issued = ready("issue", "--programme", PROGRAMME_ID, "--holders", holders, "--sheets", sheets)
+    assert issued.code == 0, issued.err
+    numbers = issued.line["voucher_nos"]
+    assert isinstance(numbers, list)
+    assert len(set(numbers)) == 9
+    assert all(re.fullmatch("[0-9]{12}", number) for number in numbers)
+    assert sorted(path.name for path in sheets.iterdir()) == ["page-0001.png", "page-0002.png", "vouchers-01.pdf"]
+    assert issued.line["pages"] == 2
+    holders.unlink()
+    for path in config.parent.rglob("*"):
+        if path.is_file():
+            assert "☂☃☄☇".encode() not in path.read_bytes(), path
+    assert "☂" not in issued.out + issued.err
+
+
+def test_a_bad_list_of_holders_issues_nothing(ready: Run, config: Path) -> None:
+    holders = config.parent / "holders.csv"
+    holders.write_text("name,last_four\n王小明,12345\n", "utf-8")
+    refused = ready("issue", "--programme", PROGRAMME_ID, "--holders", holders, "--sheets", config.parent / "sheets")
+    assert refused.code == 1
+    assert "Line 2" in refused.err
+    assert "12345" not in refused.err
+    assert not (config.parent / "sheets").exists()
 
 
 @pytest.mark.parametrize(
