@@ -124,5 +124,6 @@ def _install_error_pages(app: Flask) -> None:
 
     @app.errorhandler(PortError)
     def say_unreachable(problem: PortError) -> tuple[str, int]:
-        app.logger.warning("a page could not reach the database: %s", problem)
-        return render_template("problem.html", words="503"), 503
+        app.logger.warning("a page could not be shown: %s", problem)
+        words, status = ("503", 503) if problem.retry else ("500", 500)
+        return render_template("problem.html", words=words), status

@@ -4,6 +4,8 @@ What cannot be taken back is asked on a page of its own: revoking a kiosk is for
 to the click that made it, and kept nowhere.
 """
 
+import threading
+from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
@@ -14,8 +16,17 @@ from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.web.language import say
 from cloud.web.parts import HoldersFileError, WebParts
 from cloud.web.session import only, signed_in
+from protocol.ids import uuid7
 
 REASON_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why nothing was issued."""
+
+    what: str
+    detail: str = ""
 
 
 def make_office(parts: WebParts) -> Blueprint:
@@ -37,6 +48,8 @@ def _add_issues(office: Blueprint, parts: WebParts) -> None:
     def issues() -> str:
         return _issues_page(parts)
 
+    one_at_a_time = threading.Lock()
+
     @office.post("/issues")
     def issue() -> str | AnyResponse:
         programme_id, upload = request.form.get("programme", ""), request.files.get("holders")
@@ -44,31 +57,47 @@ def _add_issues(office: Blueprint, parts: WebParts) -> None:
             abort(400)
         content = upload.read() if upload is not None else b""
         if not content:
-            return _issues_page(parts, say("office.issue.no_file"))
+            return _issues_page(parts, Problem(say("office.issue.no_file")))
         try:
-            parts.office.issue(programme_id, content, staff_id=signed_in().staff_id, now=parts.clock.now())
+            # The form names the batch. A second click waits for the first and finds it done: nobody gets two vouchers.
+            with one_at_a_time:
+                _issue_once(parts, programme_id, content, _batch_of_form())
         except HoldersFileError as problem:
-            return _issues_page(parts, say("office.issue.bad_file", line=problem.line, problem=problem))
+            return _issues_page(parts, Problem(say("office.issue.bad_file", line=problem.line), str(problem)))
         flash(say("office.issue.done"))
         return redirect(url_for(".issues"))
 
-    @office.get("/issues/<uuid:issue_id>/sheets.pdf")
-    def sheets(issue_id: UUID) -> Response:
-        document = parts.office.sheets(issue_id)
+    @office.get("/issues/<uuid:issue_id>/sheets-<int:part>.pdf")
+    def sheets(issue_id: UUID, part: int) -> Response:
+        document = parts.office.sheets(issue_id, part)
         if document is None:
             abort(404)
         response = make_response(document)
         response.headers["Content-Type"] = "application/pdf"
-        response.headers["Content-Disposition"] = f'attachment; filename="vouchers-{issue_id}.pdf"'
+        response.headers["Content-Disposition"] = f'attachment; filename="vouchers-{issue_id}-{part}.pdf"'
         return response
 
 
-def _issues_page(parts: WebParts, problem: str = "") -> str:
+def _batch_of_form() -> UUID:
+    try:
+        return UUID(request.form.get("batch", ""))
+    except ValueError:
+        abort(400)
+
+
+def _issue_once(parts: WebParts, programme_id: str, holders_csv: bytes, issue_id: UUID) -> None:
+    if issue_id not in {known.issue_id for known in parts.reports.issues()}:
+        parts.office.issue(programme_id, holders_csv, issue_id=issue_id, staff_id=signed_in().staff_id, now=parts.clock.now())
+
+
+def _issues_page(parts: WebParts, problem: Problem | None = None) -> str:
     return render_template(
         "issues.html",
         issues=parts.reports.issues(),
         programmes=parts.choices.programmes(),
         chosen=request.form.get("programme", ""),
+        batch=uuid7(int(parts.wall_clock.now().timestamp() * 1000), parts.randomness(10)),
+        sheet_vouchers_max=parts.office.sheet_vouchers_max,
         problem=problem,
     )
 

@@ -33,8 +33,13 @@ class HoldersFileError(ValueError):
 class Issuing(Protocol):
     """Issues one voucher per line of a holders file."""
 
-    def __call__(self, programme_id: str, holders_csv: bytes, *, staff_id: str, now: datetime) -> UUID:
-        """Raises HoldersFileError: which line cannot be read."""
+    def __call__(self, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> object:
+        """Issue; ``issue_id`` names the batch.
+
+        Raises:
+            HoldersFileError: which line cannot be read. Nothing was issued.
+            PortError: the database failed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,11 @@ class OfficeParts:
 
     fleet: Fleet
     issue: Issuing
-    sheets: Callable[[UUID], bytes | None]
-    """PDF of one issue's printed vouchers; None if there is no such issue."""
+    sheets: Callable[[UUID, int], bytes | None]
+    """``(issue_id, part)``: PDF of one issue's printed vouchers, in parts of ``sheet_vouchers_max``, counted from 1; None if
+    there is no such issue or part."""
+    sheet_vouchers_max: int = 4_000
+    """How many vouchers one file holds."""
 
 
 @dataclass(frozen=True, slots=True)
