@@ -1,7 +1,7 @@
 """Checks that wait for an answer.
 
-A check is a courtesy and lives in memory only. It is sent once per connection while its customer still waits, always as the
-same message, so the cloud counts wrong digits once. Its answer is believed once; what comes later finds nothing.
+A check is a courtesy and lives in memory only. While its customer still waits it is sent again and again, always as the same
+message, so the cloud counts wrong digits once. Its answer is believed once; what comes later finds nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -20,13 +20,16 @@ OPEN_MAX: Final = 32
 
 EXPIRY_MARGIN_S: Final = 2
 
+RESEND_S: Final = 2.5
+"""A check that reached nobody (the worker was just starting) is asked once more well before the customer gives up."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Open:
     question: SendCheck
     event: Event
     useful_until: float
-    is_sent: bool = False
+    due_at: float
 
 
 class Checks:
@@ -41,21 +44,21 @@ class Checks:
         """Send a check; where the link is down, as soon as it is up, if that is soon enough."""
         while len(self._open) >= OPEN_MAX:
             del self._open[next(iter(self._open))]
-        self._open[event.id] = _Open(question, event, now + self._wait_s)
-        self.send_unsent(now)
+        self._open[event.id] = _Open(question, event, now + self._wait_s, now)
+        self.send_due(now)
 
     def reconnected(self, now: float) -> None:
         """A new connection knows nothing of the old one's messages: send again what somebody still waits for."""
-        self._open = {request_id: replace(check, is_sent=False) for request_id, check in self._open.items()}
-        self.send_unsent(now)
+        self._open = {request_id: replace(check, due_at=now) for request_id, check in self._open.items()}
+        self.send_due(now)
 
-    def send_unsent(self, now: float) -> None:
-        """Try again what the network did not take."""
+    def send_due(self, now: float) -> None:
+        """Send what somebody still waits for; at once again where the network did not take it, else after a pause."""
         for request_id, check in tuple(self._open.items()):
             left_s = check.useful_until - now
-            if not check.is_sent and left_s > 0:
+            if left_s > 0 and now >= check.due_at:
                 is_sent = self._link.publish(RequestKind.CHECK, check.event, expiry_s=int(left_s) + EXPIRY_MARGIN_S)
-                self._open[request_id] = replace(check, is_sent=is_sent)
+                self._open[request_id] = replace(check, due_at=now + RESEND_S if is_sent else now)
 
     def take(self, answer: Answer) -> Checked | None:
         """Take an authentic answer; None if it answers no open check."""

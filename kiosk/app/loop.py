@@ -165,7 +165,7 @@ class App:
         if found is not None:
             self._take(found, now)
         self._feed(Ticked(), now)
-        self._checks.send_unsent(now)
+        self._checks.send_due(now)
         self._publish_due(now)
         self._mend(now)
         self._report()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from protocol.chain import FIRST_SEQUENCE, GENESIS, link_of
 from protocol.envelope import CLOUD_SOURCE, Event, answer_type, device_source, make_event
 from protocol.ids import reference
+from protocol.keys import DeviceKeys
 from protocol.messages import (
     Answer,
     Check,
@@ -49,16 +50,18 @@ class FakeCloud:
     """Redeem requests in order of sequence."""
     busy: int = 0
     """So many redeem requests are put off."""
+    keys: DeviceKeys = KEYS
+    device_id: str = DEVICE_ID
 
     def judge(self, kind: RequestKind, event: Event) -> Event:
         """Return the answer, byte-identical for a repeated request."""
-        assert event.is_from(KEYS.request)
-        assert event.source == device_source(DEVICE_ID)
+        assert event.is_from(self.keys.request)
+        assert event.source == device_source(self.device_id)
         if str(event.id) not in self.answers:
             if kind is RequestKind.REDEEM and self.busy > 0:
                 self.busy -= 1
-                return _wrap(kind, Refused(request_id=event.id, reason=Reason.BUSY))
-            self.answers[str(event.id)] = _wrap(kind, self._decide(kind, event))
+                return self._wrap(kind, Refused(request_id=event.id, reason=Reason.BUSY))
+            self.answers[str(event.id)] = self._wrap(kind, self._decide(kind, event))
         return self.answers[str(event.id)]
 
     @property
@@ -109,7 +112,7 @@ class FakeCloud:
 
     def _refusals(self, event: Event, request: Check | Redeem) -> list[Refusal]:
         numbers = request.voucher_nos
-        digits = open_digits(KEYS.seal, request.sealed, device_id=DEVICE_ID, request_id=event.id, voucher_nos=numbers)
+        digits = open_digits(self.keys.seal, request.sealed, device_id=self.device_id, request_id=event.id, voucher_nos=numbers)
         found = [self._refusal(number, four) for number, four in zip(numbers, digits, strict=True)]
         return [refusal for refusal in found if refusal is not None]
 
@@ -126,8 +129,8 @@ class FakeCloud:
             return Refusal(voucher_no=number, reason=Reason.ALREADY_REDEEMED, at=TIME, site="Test Station")
         return None
 
-
-def _wrap(kind: RequestKind, answer: Answer) -> Event:
-    return make_event(
-        KEYS.answer, id=answer.request_id, source=CLOUD_SOURCE, type=answer_type(kind), time=TIME, body=encode_body(answer)
-    )
+    def _wrap(self, kind: RequestKind, answer: Answer) -> Event:
+        body = encode_body(answer)
+        return make_event(
+            self.keys.answer, id=answer.request_id, source=CLOUD_SOURCE, type=answer_type(kind), time=TIME, body=body
+        )

@@ -137,6 +137,7 @@ def test_late_check_of_a_customer_long_gone_is_released_and_shows_nothing(kiosk:
     ((kind, late),) = kiosk.link.take_sent()
     kiosk.wait(8, answers=False)
     kiosk.must_show(Screen.UNKNOWN)
+    kiosk.link.take_sent()
     kiosk.wait(15)
     kiosk.must_show(Screen.ATTRACT)
     kiosk.link.answer(kind, kiosk.cloud.judge(kind, late))
@@ -227,6 +228,20 @@ def test_check_cut_off_on_the_line_is_sent_again_and_counted_once(kiosk: HandKio
     kiosk.settle()
     kiosk.must_show(Screen.DIGITS)
     assert kiosk.cloud.vouchers[ONE].tries_left == 4
+
+
+def test_check_that_reached_nobody_is_asked_again_while_the_customer_waits(kiosk: HandKiosk) -> None:
+    kiosk.scan(ONE)
+    kiosk.give_digits("1234", answers=False)
+    first = kiosk.link.take_sent()
+    kiosk.wait(2, answers=False)
+    assert kiosk.link.take_sent() == []
+    kiosk.wait(1, answers=False)
+    assert kiosk.link.take_sent() == first, "the same message, so that wrong digits count once"
+    kiosk.wait(5, answers=False)
+    kiosk.link.take_sent()
+    kiosk.wait(10, answers=False)
+    assert [kind for kind, _ in kiosk.link.take_sent()] == [], "nobody waits any more"
 
 
 def test_request_confirmed_offline_is_redeemed_after_reconnect(kiosk: HandKiosk) -> None:

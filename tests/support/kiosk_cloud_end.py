@@ -1,6 +1,7 @@
 """The cloud's end of a real line: an MQTT client that hears a kiosk's requests and presence, and publishes answers."""
 
 import queue
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -17,7 +18,15 @@ from tests.support.kiosk_client import tls_of, wait_until
 class CloudEnd:
     """Context manager: connected and subscribed inside."""
 
-    def __init__(self, port: int, authority: FleetAuthority) -> None:
+    def __init__(
+        self, port: int, authority: FleetAuthority, *, judge: Callable[[RequestKind, Event], Event] | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            judge: answers every request; without it a test answers.
+        """
+        self._judge = judge
         self.requests: queue.Queue[tuple[RequestKind, Event]] = queue.Queue()
         self.messages: list[MQTTMessage] = []
         """Requests as they came, with their properties."""
@@ -28,6 +37,7 @@ class CloudEnd:
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=WORKER_NAME, protocol=MQTTProtocolVersion.MQTTv5)
         pair = authority.worker_certificate()
         self._client.tls_set_context(tls_of(authority.certificate_pem, pair.certificate_pem, pair.key_pem))
+        self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._subscribe
         self._client.on_subscribe = self._note_subscription
         self._client.on_message = self._take
@@ -44,14 +54,17 @@ class CloudEnd:
 
     def answer(self, address: DeviceAddress, kind: RequestKind, event: Event) -> None:
         """Publish an answer."""
-        self.publish(address.answer(kind), event.body, encode_properties(event))
+        self._publish(address.answer(kind), event)
 
     def publish(self, topic: str, payload: bytes, pairs: list[tuple[str, str]]) -> None:
         """Publish anything."""
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if pairs:
             properties.UserProperty = pairs
-        self._client.publish(topic, payload, 1, False, properties).wait_for_publish(10)
+        self._client.publish(topic, payload, 1, False, properties)
+
+    def _publish(self, topic: str, event: Event) -> None:
+        self.publish(topic, event.body, encode_properties(event))
 
     def _subscribe(self, client: Client, *_: Any) -> None:
         client.subscribe(REQUESTS_FILTER, qos=1)
@@ -64,6 +77,9 @@ class CloudEnd:
         if message.topic.endswith("/state/conn"):
             self.presence.append((bytes(message.payload), bool(message.retain)))
             return
-        _, kind = decode_request_topic(message.topic)
+        address, kind = decode_request_topic(message.topic)
         self.messages.append(message)
-        self.requests.put((kind, decode_event(getattr(message.properties, "UserProperty", ()), bytes(message.payload))))
+        event = decode_event(getattr(message.properties, "UserProperty", ()), bytes(message.payload))
+        self.requests.put((kind, event))
+        if self._judge is not None:
+            self._publish(address.answer(kind), self._judge(kind, event))
