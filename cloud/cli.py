@@ -20,6 +20,7 @@ import msgspec
 
 from cloud.domain.payouts import Originator, PayoutFormat
 from cloud.domain.setup import Setup, decode_setup
+from cloud.ports.books import Books
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
 from cloud.ports.fleet import Fleet
@@ -31,6 +32,7 @@ from cloud.services.confirm import confirm_all
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.services.issue import Issued
 from cloud.services.pay import import_return, make_payout_file
+from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
 
@@ -57,6 +59,8 @@ class Parts(Protocol):
     def settlements(self) -> SettlementStore: ...
     @property
     def reports(self) -> Reports: ...
+    @property
+    def books(self) -> Books: ...
     @property
     def payouts(self) -> PayoutStore: ...
     @property
@@ -105,6 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
     pay.add_argument("--format", choices=get_args(PayoutFormat), required=True)
     pay.add_argument("--out", type=Path, required=True)
     add("import-return", _import_return, "take over what the bank answered; safe to repeat").add_argument("file", type=Path)
+    add("reconcile", _reconcile, "add everything up and print it; fails, naming the first row that breaks a rule")
     revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
     revoke.add_argument("--device", required=True)
     revoke.add_argument("--reason", required=True)
@@ -204,6 +209,13 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
             "returned_twd": done.returned_twd,
         }
     )
+
+
+def _reconcile(_: argparse.Namespace, parts: Parts) -> None:
+    found = reconcile(parts.books)
+    _print_json(msgspec.to_builtins(found.totals))
+    if found.breach is not None:
+        raise CommandError(str(found.breach))
 
 
 def _revoke(arguments: argparse.Namespace, parts: Parts) -> None:

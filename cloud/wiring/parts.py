@@ -17,6 +17,7 @@ from cloud.adapters.clock import CalendarClock, SystemClock
 from cloud.adapters.holders_file import read_holders
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, render_pngs, render_sheets
+from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.fleet import SqlFleet
@@ -96,6 +97,11 @@ class Wiring:
         return SqlReports(self.engine)
 
     @cached_property
+    def books(self) -> SqlBooks:
+        """Everything about money, at one moment."""
+        return SqlBooks(self.engine)
+
+    @cached_property
     def payouts(self) -> SqlPayoutStore:
         """Payout files and the bank's answers."""
         return SqlPayoutStore(self.engine)
@@ -146,14 +152,16 @@ class Wiring:
         )
         return enrol(self.fleet, self.authority, terms, request, now=self.clock.now(), randomness=self.randomness)
 
-    def issue(self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime) -> Issued:
-        """Issue one voucher per line of a list of holders.
+    def issue(
+        self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime, issue_id: UUID | None = None
+    ) -> Issued:
+        """Issue one voucher per line of a list of holders; ``issue_id`` where a form has named the batch already.
 
         Raises:
             HoldersError: the list cannot be read. Nothing was issued.
             IssueError: nothing was issued.
         """
-        issue_id = uuid7(int(now.timestamp() * 1000), self.randomness(10))
+        issue_id = issue_id or uuid7(int(now.timestamp() * 1000), self.randomness(10))
         return issue_vouchers(
             SqlIssueStore(self.engine),
             IssueOrder(issue_id, programme_id, issued_by, now),

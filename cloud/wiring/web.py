@@ -12,12 +12,12 @@ from waitress.server import create_server
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.passwords import Argon2Passwords
-from cloud.adapters.sheets import render_sheets
+from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.domain.digits import digit_tag
-from cloud.services.issue import IssueError
+from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
@@ -57,7 +57,12 @@ def _web_parts(wiring: Wiring) -> WebParts:
             voucher_keys=wiring.trusted_keys,
             seal_key=wiring.vault.web_seal_key,
         ),
-        office=OfficeParts(fleet=wiring.fleet, issue=partial(_issue, wiring), sheets=partial(_sheets, wiring)),
+        office=OfficeParts(
+            fleet=wiring.fleet,
+            issue=partial(_issue, wiring),
+            sheets=partial(_sheets, wiring),
+            sheet_vouchers_max=SHEET_VOUCHERS_MAX,
+        ),
         clock=wiring.clock,
         wall_clock=SystemClock(),
         randomness=wiring.randomness,
@@ -67,20 +72,18 @@ def _web_parts(wiring: Wiring) -> WebParts:
     )
 
 
-def _issue(wiring: Wiring, programme_id: str, holders_csv: bytes, *, staff_id: str, now: datetime) -> UUID:
+def _issue(wiring: Wiring, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> Issued:
     try:
-        return wiring.issue(programme_id, holders_csv, issued_by=staff_id, now=now).issue_id
+        return wiring.issue(programme_id, holders_csv, issued_by=staff_id, now=now, issue_id=issue_id)
     except HoldersError as problem:
         raise HoldersFileError(str(problem), line=problem.line) from problem
     except IssueError as problem:
         raise HoldersFileError(str(problem), line=1) from problem
 
 
-def _sheets(wiring: Wiring, issue_id: UUID) -> bytes | None:
+def _sheets(wiring: Wiring, issue_id: UUID, part: int) -> bytes | None:
     files = wiring.sheets_of(issue_id)
-    if len(files) > 1:
-        raise PortError(f"the sheets of issue {issue_id} are {len(files)} files; the command line writes them", retry=False)
-    return render_sheets(files[0]) if files else None
+    return render_sheets(files[part - 1]) if 1 <= part <= len(files) else None
 
 
 def _end_program(_number: int, _frame: FrameType | None) -> None:

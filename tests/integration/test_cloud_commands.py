@@ -11,17 +11,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from sqlalchemy import insert
 
 from cloud import wiring
 from cloud.adapters.crash_points import VARIABLE
+from cloud.adapters.sql.engine import make_engine
+from cloud.adapters.sql.tables import ledger_entry
 from cloud.adapters.vault import open_vault
 from protocol.enrolment import ENROLMENT_PATH
 from tests.support.broker import HOST, free_port
 from tests.support.kiosk_client import wait_until
 from tests.support.setups import EXAMPLE, PROGRAMME_ID
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 @dataclass
@@ -138,6 +145,26 @@ def test_issue_prints_numbers_writes_sheets_and_leaves_no_digits(ready: Run, con
         if path.is_file():
             assert "☂☃☄☇".encode() not in path.read_bytes(), path
     assert "☂" not in issued.out + issued.err
+
+
+def test_reconcile_prints_the_totals_and_fails_where_a_row_breaks_a_rule(ready: Run, config: Path) -> None:
+    sound = ready("reconcile")
+    assert sound.code == 0
+    assert (sound.line["issued"], sound.line["ledger_sum_twd"], sound.line["double_redeemed"]) == (0, 0, 0)
+    engine = make_engine(f"sqlite:///{config.parent}/cloud.sqlite3")
+    with engine.begin() as connection:
+        connection.execute(
+            insert(ledger_entry).values(
+                journal_id=UUID(int=7), kind="redeem", line_no=1, account="merchant:inn:redeemed", amount_twd=-1, posted_at=NOW
+            )
+        )
+    engine.dispose()
+    broken = ready("reconcile")
+    assert broken.code == 1
+    assert broken.line["ledger_sum_twd"] == -1
+    assert "I4" in broken.err
+    assert str(UUID(int=7)) in broken.err
+    assert len(broken.err.splitlines()) == 1
 
 
 def test_a_bad_list_of_holders_issues_nothing(ready: Run, config: Path) -> None:
