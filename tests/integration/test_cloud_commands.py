@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,41 +48,62 @@ class Ended:
 Run = Callable[..., Ended]
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "cloud.toml"
+def write_config(folder: Path) -> Path:
+    path = folder / "cloud.toml"
     path.write_text(
-        f'database_url = "sqlite:///{tmp_path}/cloud.sqlite3"\nvault_dir = "{tmp_path}/vault"\n'
-        f'calendar_file = "{tmp_path}/calendar"\n[web]\nport = {free_port()}\n[broker]\nport = {free_port()}\n'
+        f'database_url = "sqlite:///{folder}/cloud.sqlite3"\nvault_dir = "{folder}/vault"\n'
+        f'calendar_file = "{folder}/calendar"\n[web]\nport = {free_port()}\n[broker]\nport = {free_port()}\n'
     )
     return path
 
 
 @pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+@pytest.fixture
 def run(config: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process: starting Python thirty times would take half a minute."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
 
-    def run(*arguments: object, config: Path = config) -> Ended:
+    def run(*arguments: object) -> Ended:
         capsys.readouterr()
-        try:
-            code = wiring.main(["--config", str(config), *map(str, arguments)])
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        finally:
-            root.handlers[:], root.level = handlers, level
+        code = run_here(config, *arguments)
         printed = capsys.readouterr()
         return Ended(code, printed.out, printed.err)
 
     return run
 
 
+def run_here(config: Path, *arguments: object) -> int:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        return wiring.main(["--config", str(config), *map(str, arguments)])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where ``init`` and ``load`` have run. Hashing the passwords of the example takes a second."""
+    folder = tmp_path_factory.mktemp("prepared")
+    config = write_config(folder)
+    assert run_here(config, "init") == 0
+    assert run_here(config, "load", EXAMPLE) == 0
+    return folder
+
+
 @pytest.fixture
-def ready(run: Run) -> Run:
+def ready(run: Run, config: Path, prepared: Path) -> Run:
     """Initialised and loaded."""
-    assert run("init").code == 0
-    assert run("load", EXAMPLE).code == 0
+    for path in prepared.iterdir():
+        if path.is_dir():
+            shutil.copytree(path, config.parent / path.name)
+        elif path.name != config.name:
+            shutil.copy(path, config.parent)
     return run
 
 
