@@ -55,6 +55,7 @@ def run_two_weeks(till: Till) -> None:
             answer = answer_p01(file.content, failures={"3001987654": "22"}, answered_on=date(2026, 11, 12))
             import_return(SqlPayoutStore(till.engine), answer, now=week.ends_at + timedelta(days=1))
     till.redeem(WEEK.following.ends_at)
+    till.issue(WEEK.following.ends_at, vouchers=5)
 
 
 def damage(engine: Engine, statements: Sequence[str]) -> None:

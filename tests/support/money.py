@@ -52,6 +52,11 @@ class Till:
             self._save(connection, order)
         return redemption_id
 
+    def issue(self, at: datetime, *, vouchers: int = 1) -> Sequence[str]:
+        """Issue vouchers that nobody has used; return their numbers."""
+        with self.engine.begin() as connection:
+            return self._issue(connection, vouchers, at)
+
     def balance(self, account: str) -> int:
         """Balance of an account of the ledger."""
         with self.engine.connect() as connection:
