@@ -3,7 +3,7 @@
 Nothing is read or opened here: whoever calls :func:`make_app` brings the parts.
 """
 
-from flask import Flask, render_template, request
+from flask import Flask, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -97,16 +97,19 @@ def _install_words(app: Flask, parts: WebParts) -> None:
             "languages": LANGUAGES,
             "person": find_person(),
             "this_week": period_of(parts.clock.now()),
-            "here": request.full_path.rstrip("?") if request.method == "GET" else "/",
             **_rail(find_person()),
         }
 
 
 def _rail(person: Person | None) -> dict[str, object]:
-    """The words of the left rail, and which one stands for the page that is shown."""
+    """The words of the left rail, which one stands for the page that is shown, and where that page is."""
     rail = () if person is None else RAILS[person.role]
     endpoint = request.endpoint or ""
-    return {"rail": rail, "rail_here": "staff.start" if endpoint.startswith("staff.") else _RAIL_OF.get(endpoint, endpoint)}
+    rail_here = "staff.start" if endpoint.startswith("staff.") else _RAIL_OF.get(endpoint, endpoint)
+    # What was sent with POST cannot be linked to; its place in the rail can.
+    start = url_for(rail_here) if rail_here in dict(rail).values() else url_for("public.home")
+    here = request.full_path.rstrip("?") if request.method == "GET" else start
+    return {"rail": rail, "rail_here": rail_here, "here": here}
 
 
 def _install_error_pages(app: Flask) -> None:

@@ -40,7 +40,13 @@ def day(when: date) -> str:
 
 def week(period: Period) -> str:
     """One settlement week, Wednesday to Tuesday (V-R14)."""
-    return f"{day(period.starts_on)}{_to()}{day(period.ends_on)}"
+    first, last = period.starts_on, period.ends_on
+    if first.year != last.year:
+        return f"{day(first)}{_to()}{day(last)}"
+    # The year is said once: after the day in English, before it in Chinese.
+    if _chinese():
+        return f"{day(first)}{_to()}{day(last).removeprefix(f'{last.year}/')}"
+    return f"{day(first).removesuffix(f' {first.year}')}{_to()}{day(last)}"
 
 
 def exact_week(period: Period) -> str:

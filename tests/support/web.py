@@ -6,13 +6,13 @@ the site on a free port for a real one.
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from html import unescape
-from itertools import count
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.tables import device, device_presence
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
+from cloud.domain.holders import holder_with_digits
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
@@ -45,7 +46,7 @@ from protocol.voucher import encode_voucher
 from tests.fakes.web_people import StillClock
 from tests.support.money import Till
 from tests.support.setups import PROGRAMME_ID, example_setup
-from tests.support.worlds import PEPPER, insert_vouchers, make_programme
+from tests.support.worlds import PEPPER
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 """Noon of a Friday in Taipei, within the example programme."""
@@ -142,7 +143,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         office=OfficeParts(fleet=SqlFleet(engine), issue=partial(_issue, engine), sheets=partial(_sheets, engine)),
         clock=clock,
         wall_clock=clock,
-        randomness=_counted_randomness(),
+        randomness=Random(20261120).randbytes,
         web_secret=bytes(range(64, 96)),
         https=https,
     )
@@ -155,11 +156,11 @@ def with_parts(site: Site, **changes: Any) -> Site:
     return replace(site, parts=parts, app=make_app(parts))
 
 
-def issue(site: Site, digits: dict[str, str], *, programme_id: str = PROGRAMME_ID, face_value_twd: int = 1000) -> None:
+def issue(site: Site, digits: dict[str, str], *, programme_id: str = PROGRAMME_ID) -> None:
     """Issue vouchers: the holder's four characters by voucher number."""
-    scheme = make_programme(programme_id, face_value_twd=face_value_twd)
-    with site.engine.begin() as connection:
-        insert_vouchers(connection, scheme, digits, issue_id=UUID(bytes=site.parts.randomness(16)), pepper=PEPPER)
+    holders = [holder_with_digits("王小明", four) for four in digits.values()]
+    order = IssueOrder(UUID(bytes=site.parts.randomness(16)), programme_id, "office-1", site.clock.now())
+    issue_vouchers(SqlIssueStore(site.engine), order, holders, numbers=iter(digits), pepper=PEPPER)
 
 
 def signed_path(voucher_no: str) -> str:
@@ -200,12 +201,6 @@ def serving(site: Site) -> Iterator[str]:
     finally:
         server.close()
         thread.join(10)
-
-
-def _counted_randomness() -> Callable[[int], bytes]:
-    """Bytes that never repeat and are the same in every run."""
-    numbers = count(1)
-    return lambda length: next(numbers).to_bytes(length, "big")
 
 
 def _issue(engine: Engine, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> Issued:

@@ -44,11 +44,11 @@ class Life:
         """Live until :data:`END`; return voucher numbers that are still unused, with their digits in ``digits``."""
         self.site.clock.at = START
         self._issue(400)
-        self._enrol()
         while self.site.clock.at < END:
             self._day()
             self.site.clock.advance(hours=24)
         self.site.clock.at = END
+        self._enrol()
         return self.free
 
     def _issue(self, how_many: int) -> None:
