@@ -11,6 +11,7 @@ import pytest
 from kiosk.domain.view import Screen, View
 from tests.fakes.kiosk_cloud import FakeCloud
 from tests.support.broker import Broker
+from tests.support.kiosk_client import wait_until
 from tests.support.kiosk_process import CLAIM_CODE, KioskProcess, issue, kiosk_world
 
 VOUCHER = "700000000001"
@@ -57,6 +58,23 @@ def test_one_redemption_from_enrolment_to_an_orderly_end(world: tuple[KioskProce
     for path in (kiosk.folder / "state").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
         assert DIGITS.encode() not in path.read_bytes() or path.suffix in {".key", ".crt", ".json"}
+
+
+def test_simulated_key_matrix_is_pressed_from_the_bench(world: tuple[KioskProcess, FakeCloud, Broker]) -> None:
+    kiosk, _, _ = world
+    matrix = '[keypad]\nkind = "matrix"\npins = "mock"\nrows = [5, 6, 13, 19]\ncolumns = [12, 16, 20]'
+    kiosk.write_config(keypad=matrix)
+    kiosk.start()
+    for key in VOUCHER:
+        kiosk.tap(key)
+    wait_until(lambda: kiosk.view().entry == VOUCHER, what="the number to be typed")
+    kiosk.tap("ok")
+    kiosk.wait_for(Screen.DIGITS)
+    for key in (*DIGITS, "ok"):
+        kiosk.tap(key)
+    kiosk.wait_for(Screen.BASKET)
+    kiosk.signal(signal.SIGTERM)
+    assert kiosk.ended_with() == 0
 
 
 def test_ctrl_c_ends_it_too(world: tuple[KioskProcess, FakeCloud, Broker]) -> None:

@@ -181,6 +181,10 @@ class KioskProcess:
         self._post("/keys", {"key": key})
         self._pressed_at = time.monotonic()
 
+    def tap(self, key: str) -> None:
+        """Press a key of the simulated matrix; taps queue up by themselves."""
+        self._post("/bench/keys", {"key": key})
+
     def type(self, digits: str) -> None:
         """Type and see each key taken."""
         for length, digit in enumerate(digits, start=1):
