@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from kiosk.domain.keys import Key
 from kiosk.domain.view import Screen, View
 from kiosk.words import LANGUAGES, load_words
 from tests.support.browser import axe_violations, watched_page
-from tests.support.screens import Stage, screen_stage
+from tests.support.screens import RecordingBench, Stage, paint_vouchers, screen_stage
 from tests.support.views import held, sample_views
 
 SIZES = {"kiosk": (1280, 800), "upright": (800, 1280), "phone": (390, 844)}
@@ -100,7 +101,15 @@ def test_text_at_two_hundred_per_cent_stays_within_the_page(browser: Browser, st
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_screen_passes_the_accessibility_rules(page: Page, stage: Stage, language: str) -> None:
     page.goto(stage.server.url)
-    faults = {name: found for name in walk(stage, page, language) if (found := axe_violations(page))}
+    views = sample_views(language)
+    if language != LANGUAGES[0]:
+        # The hard cases differ in words only: one view of each screen is enough.
+        views = {view.screen.value: view for view in reversed(views.values())}
+    faults = {}
+    for name, view in views.items():
+        stage.show(page, view)
+        if found := axe_violations(page):
+            faults[name] = found
     assert faults == {}
 
 
@@ -116,9 +125,11 @@ def test_large_text_passes_too_and_ends_with_the_visit(page: Page, stage: Stage)
     for name, view in views.items():
         if view.screen is not Screen.ATTRACT:
             stage.show(page, view)
-            if found := axe_violations(page) + page.evaluate(_OUTSIDE):
+            if found := page.evaluate(_OUTSIDE):
                 faults[name] = found
     assert faults == {}
+    stage.show(page, views["confirm-largest"])
+    assert axe_violations(page) == []
     stage.show(page, views["attract"])
     assert page.locator("html[data-text]").count() == 0
 
@@ -303,3 +314,24 @@ def _wait_for(page: Page, condition: Callable[[], bool]) -> None:
             return
         page.wait_for_timeout(10)
     raise AssertionError("it did not happen within 5 s")
+
+
+def test_a_person_plays_a_kiosk_on_the_bench(page: Page, tmp_path: Path) -> None:
+    paint_vouchers(tmp_path, count=3)
+    bench = RecordingBench()
+    with screen_stage(bench=bench, voucher_pictures=tmp_path) as stage:
+        page.goto(f"{stage.server.url}/bench")
+        page.frame_locator("iframe").locator("[data-screen=attract] h1").wait_for()
+        picture = page.locator("[data-picture]").nth(1)
+        picture.click()
+        assert picture.get_attribute("aria-pressed") == "true"
+        _wait_for(page, lambda: bench.done == ["take away", "show"])
+        assert axe_violations(page) == []
+        picture.click()
+        page.locator(".keypad [data-key='4']").click()
+        page.locator(".keypad [data-key='ok']").click()
+        page.keyboard.press("7")
+        _wait_for(page, lambda: len(bench.done) == 6)
+        assert bench.done[2:] == ["take away", "tap 4", "tap ok", "tap 7"]
+        stage.server.show(sample_views("ja")["done"])
+        page.frame_locator("iframe").locator("[data-screen=done] .huge").wait_for()

@@ -5,6 +5,7 @@ what is tried here is the path of the real keypad. A click on a voucher's pictur
 another click takes it away.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +19,8 @@ from kiosk.domain.keys import Key
 BENCH_KEYS: Final = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "cancel", "0", "ok")
 """In the order of the telephone layout."""
 
+PICTURE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg"})
+
 PICTURES_MAX: Final = 200
 """Shown in the gallery; more would not be found by eye anyway."""
 
@@ -25,13 +28,22 @@ PICTURES_MAX: Final = 200
 class Bench(Protocol):
     """The simulated hardware, as this page uses it. Called from the server's threads; must not block."""
 
-    def show_picture(self, png: bytes) -> None:
-        """Hold a picture in front of the camera until it is taken away."""
+    def show_picture(self, picture: bytes) -> None:
+        """Hold a PNG or JPEG picture in front of the camera until it is taken away.
+
+        Raises:
+            ValueError: it is no such picture, or too large.
+        """
 
     def take_away(self) -> None: ...
 
     def tap(self, key: Key) -> None:
-        """Press and release a key of the simulated matrix."""
+        """Press and release a key of the simulated matrix.
+
+        Raises:
+            ValueError: this board has no such key.
+            OverflowError: far too many taps are waiting.
+        """
 
 
 class Hold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +57,11 @@ def add_bench(app: Flask, artist: Artist, bench: Bench, pictures: Path | None) -
     """Add the bench's routes.
 
     Args:
-        pictures: folder of PNG files, read at every request, so pictures may be added while it runs.
+        pictures: folder of PNG and JPEG files, read at every request, so pictures may be added while it runs.
     """
 
     def page() -> Response:
-        html = artist.page("bench.html", keys=BENCH_KEYS, pictures=_names(pictures))
+        html = artist.page("bench.html", keys=BENCH_KEYS, pictures=_names(pictures), caption=_caption)
         return Response(html, mimetype="text/html")
 
     def picture(name: str) -> Response:
@@ -62,14 +74,14 @@ def add_bench(app: Flask, artist: Artist, bench: Bench, pictures: Path | None) -
         if name is None:
             bench.take_away()
         elif pictures is not None and name in _names(pictures):
-            bench.show_picture((pictures / name).read_bytes())
+            return _done(lambda: bench.show_picture((pictures / name).read_bytes()))
         else:
             abort(404)
         return Response(status=204)
 
     def tap() -> Response:
-        bench.tap(read_body(KeyPress).key)
-        return Response(status=204)
+        key = read_body(KeyPress).key
+        return _done(lambda: bench.tap(key))
 
     app.add_url_rule("/bench", "bench", page)
     app.add_url_rule("/bench/pictures/<name>", "bench_picture", picture)
@@ -77,7 +89,21 @@ def add_bench(app: Flask, artist: Artist, bench: Bench, pictures: Path | None) -
     app.add_url_rule("/bench/keys", "bench_tap", tap, methods=["POST"])
 
 
+def _done(action: Callable[[], None]) -> Response:
+    try:
+        action()
+    except ValueError as problem:
+        return Response(f"{problem}\n", 400, mimetype="text/plain")
+    except OverflowError as problem:
+        return Response(f"{problem}\n", 503, mimetype="text/plain")
+    return Response(status=204)
+
+
 def _names(pictures: Path | None) -> list[str]:
     if pictures is None or not pictures.is_dir():
         return []
-    return sorted(path.name for path in pictures.glob("*.png"))[:PICTURES_MAX]
+    return sorted(path.name for path in pictures.iterdir() if path.suffix in PICTURE_SUFFIXES)[:PICTURES_MAX]
+
+
+def _caption(name: str) -> str:
+    return Path(name).stem.replace("_", " ")

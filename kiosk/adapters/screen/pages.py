@@ -100,8 +100,10 @@ def _add_stream(app: Flask, audience: Audience, artist: Artist) -> None:
 
 
 def _stream(audience: Audience, spectator: Spectator, artist: Artist) -> Iterator[bytes]:
-    while not audience.is_closed:
+    while True:
         scene = spectator.wait(BEAT_S)
+        if audience.is_closed:
+            return
         if scene is None:
             yield b"event: beat\ndata: 1\n\n"
         else:

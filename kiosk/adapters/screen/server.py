@@ -6,6 +6,7 @@ back as plain POSTs. The server keeps no state but the current view: a page that
 Waitress keeps one thread per open stream, so there are as many threads as places in the audience and four more for the rest.
 """
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -56,7 +57,7 @@ class ScreenServer:
             touch_digits: show digit keys on the screen where something is typed. Off where a keypad stands below a screen
                 without touch.
             bench: the simulated hardware; adds the page ``/bench``.
-            voucher_pictures: folder of PNG pictures that the bench can hold in front of the camera.
+            voucher_pictures: folder of PNG and JPEG pictures that the bench can hold in front of the camera.
         """
         self._host, self._port = host, port
         self._audience = Audience(View(screen=Screen.OUT_OF_ORDER, language=LANGUAGES[0]))
@@ -111,7 +112,8 @@ class ScreenServer:
         try:
             return socket.create_server((self._host, self._port), family=family)
         except (OSError, OverflowError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else str(problem)
+            # The standard library's own text names the address a second time.
+            reason = os.strerror(problem.errno) if isinstance(problem, OSError) and problem.errno else str(problem)
             raise PortError(f"the screen cannot listen on {self._host}:{self._port}: {reason}", retry=True) from problem
 
     def close(self) -> None:
