@@ -41,6 +41,7 @@ from kiosk.config import (
     load_config,
 )
 from kiosk.domain.keys import Key
+from kiosk.domain.matrix import MatrixRules
 from kiosk.domain.site import Site
 from kiosk.domain.view import View
 from kiosk.ports import Camera
@@ -191,7 +192,11 @@ def _make_simulated_matrix(config: KioskConfig) -> "SimulatedMatrix | None":
         return None
     from kiosk.adapters.keypad_simulated import SimulatedMatrix
 
-    return SimulatedMatrix(rows=keypad.rows, columns=keypad.columns)
+    return SimulatedMatrix(rows=keypad.rows, columns=keypad.columns, rules=_matrix_rules(keypad))
+
+
+def _matrix_rules(keypad: MatrixKeypadConfig) -> MatrixRules:
+    return MatrixRules(double_strike_s=keypad.double_strike_s)
 
 
 def _make_screen(
@@ -236,7 +241,7 @@ def _start_keypad(
 
     pins = gpio_pins() if matrix is None else matrix.pins
     try:
-        keypad = MatrixKeypad(pins, rows=config.keypad.rows, columns=config.keypad.columns)
+        keypad = MatrixKeypad(pins, rows=config.keypad.rows, columns=config.keypad.columns, rules=_matrix_rules(config.keypad))
     except (GPIOZeroError, ValueError) as problem:
         raise PortError(f"the keypad cannot be opened: {problem}", retry=False) from problem
     stack.callback(keypad.close)

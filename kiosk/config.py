@@ -26,6 +26,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from kiosk.domain.matrix import DOUBLE_STRIKE_S
 from kiosk.domain.site import LANGUAGES, Timing
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -69,6 +70,8 @@ class MatrixKeypadConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """BCM numbers, top row first."""
     columns: Annotated[list[int], Meta(min_length=3, max_length=3)]
     """BCM numbers, left column first."""
+    double_strike_s: Annotated[float, Meta(ge=0, le=0.5)] = DOUBLE_STRIKE_S
+    """The same key again within this time is a slip of the hand."""
     legend: Annotated[str, Meta(min_length=10, max_length=10)] = "0123456789"
     """What the keys 0 to 9 stand for in an ID."""
 

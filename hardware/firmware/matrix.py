@@ -13,7 +13,7 @@ COLUMNS = 3
 KEYS = ROWS * COLUMNS
 
 STABLE_SCANS = 4
-DOUBLE_STRIKE_MS = 500
+DOUBLE_STRIKE_MS = 150
 
 TICKS_MASK = (1 << 30) - 1
 """MicroPython's millisecond ticks wrap here, after twelve days."""

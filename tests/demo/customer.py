@@ -5,7 +5,7 @@ import json
 import random
 import time
 import urllib.request
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,13 @@ class Customer:
         Raises:
             DemoError: it did not come in time.
         """
+        return self._wait(lambda shown: shown["screen"] in screens, what=f"one of {screens}", seconds=seconds)
+
+    def _wait(self, wanted: Callable[[dict[str, Any]], bool], *, what: str, seconds: float = SCREEN_WAIT_S) -> dict[str, Any]:
         end = time.monotonic() + seconds
-        while (shown := self.view())["screen"] not in screens:
+        while not wanted(shown := self.view()):
             if time.monotonic() > end:
-                raise DemoError(f"the kiosk at {self._kiosk.site_id} shows {shown['screen']!r}, not one of {screens}")
+                raise DemoError(f"the kiosk at {self._kiosk.site_id} shows {shown['screen']!r}, not {what}")
             time.sleep(0.005)
         return shown
 
@@ -70,8 +73,7 @@ class Customer:
         """Press digit keys and look that the screen took each one."""
         for length, digit in enumerate(digits, start=1):
             self.press(digit)
-            if length < len(digits):
-                self._wait_entry(length)
+            self._wait_entry(length)
 
     def hold(self, voucher: Voucher) -> None:
         """Hold a voucher in front of the camera until the kiosk has read it, then put it away."""
@@ -84,11 +86,7 @@ class Customer:
         (self._kiosk.camera / "frame.png").unlink(missing_ok=True)
 
     def _wait_entry(self, length: int) -> None:
-        end = time.monotonic() + SCREEN_WAIT_S
-        while len(self.view()["entry"]) < length:
-            if time.monotonic() > end:
-                raise DemoError(f"the kiosk at {self._kiosk.site_id} did not take a key")
-            time.sleep(0.002)
+        self._wait(lambda shown: len(shown["entry"]) == length, what=f"{length} typed")
 
     def _post(self, path: str, body: dict[str, str]) -> None:
         request = urllib.request.Request(
@@ -107,7 +105,7 @@ class Customer:
         mishap.at("attract", self._kiosk)
         for voucher in order.vouchers:
             shown = self._present(voucher, order.story, mishap)
-            if shown["screen"] == "refused":
+            if _is_refusal(shown):
                 return self._leave(self._refused(shown), mishap)
         mishap.at("basket", self._kiosk)
         self.press("ok")
@@ -122,25 +120,25 @@ class Customer:
         """Scan or type one voucher and give its digits; the screen after that."""
         if story in (Story.TYPED, Story.UNKNOWN):
             self.type(voucher.voucher_no)
+            self.press("ok")
         else:
             self.hold(voucher)
         shown = self.wait_for({"digits", "refused"})
         self.put_away()
-        if shown["screen"] == "refused":
+        if _is_refusal(shown):
             return shown
         mishap.at("digits", self._kiosk)
         if story in (Story.SLIP, Story.WRONG_DIGITS):
             shown = self._give_digits(self._wrong(voucher.digits), mishap)
             if story is Story.WRONG_DIGITS:
                 return shown
-            self.press("ok")
         return self._give_digits(voucher.digits, mishap)
 
     def _give_digits(self, digits: str, mishap: Mishap) -> dict[str, Any]:
-        self.wait_for({"digits"})
         self.type("".join(str(self._legend.index(character)) for character in digits))
+        self.press("ok")
         mishap.at("checking", self._kiosk)
-        return self.wait_for({"basket", "refused"})
+        return self._wait(lambda shown: shown["screen"] == "basket" or _is_refusal(shown), what="an answer to the digits")
 
     def _wrong(self, digits: str) -> str:
         first = self._legend[(self._legend.index(digits[0]) + 1) % len(self._legend)]
@@ -181,3 +179,9 @@ class Customer:
         end = time.monotonic() + 0.5
         while self.view() == before and time.monotonic() < end:
             time.sleep(0.005)
+
+
+def _is_refusal(shown: dict[str, Any]) -> bool:
+    """A refusal has a screen of its own, or stands above the digits that may be typed again."""
+    on_digits = shown["screen"] == "digits" and not shown["entry"]
+    return shown["refusal"] is not None and (shown["screen"] == "refused" or on_digits)

@@ -31,7 +31,7 @@ def open_database(name: str, root: Path, *, fresh: bool) -> Iterator[Database]:
     if name == "sqlite":
         yield Database(name, f"sqlite:///{root / 'cloud.sqlite3'}", root)
         return
-    # Not below the checkout: the server may run as another account (PostgreSQL refuses root), which cannot reach a private home.
+    # Not below the checkout: PostgreSQL refuses root, and the account it runs as cannot reach a private home.
     folder = Path("/var/tmp") / f"vk-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
     try:
         with postgres_cluster(folder=folder, fresh=fresh, durable=True) as cluster:

@@ -22,7 +22,6 @@ def run_live(root: Path, *, database: str, ports: tuple[int, int, int], reset: b
     require_free(web, what="dashboards", option="WEB_PORT")
     require_free(broker, what="broker", option="BROKER_PORT")
     require_free(kiosk, what="kiosk screen", option="KIOSK_PORT")
-    _require_alone(root)
     known = not reset and (root / "ready").exists()
     site = next(iter(SITES))
     with open_world(root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], fresh=not known) as world:
@@ -53,13 +52,6 @@ def _first_time(world: World) -> None:
     fill_gallery(world.kiosks[0], [*islice(cast.hand.fresh, GALLERY_VOUCHERS), *islice(cast.hand.expired, 2)])
 
 
-def _require_alone(root: Path) -> None:
-    """Two demos on one folder would share a database and a broker store."""
-    lock = root / "running"
-    if lock.exists() and Path(f"/proc/{lock.read_text().strip()}").exists():
-        raise DemoError(f"a demo runs already on {root} (process {lock.read_text().strip()}); stop it first")
-
-
 def _require_all_running(world: World) -> None:
     for process in (world.broker, world.web, world.ingest, world.schedule, world.kiosks[0].process):
         if not process.is_running:
@@ -82,7 +74,5 @@ def _welcome(world: World, *, known: bool) -> None:
     print(f"\n  {'Welcome back; the data is as you left it.' if known else 'Everything is up.'}\n")
     for name, url, how in rows:
         print(f"  {name:<{width}}  {url:<42} {how}")
-    print(
-        f"\n  The last four digits of every demo voucher are on its picture in the bench.\n  Logs: {world.root / 'logs'}\n  Ctrl-C stops.\n",
-        flush=True,
-    )
+    print("\n  The last four digits of every demo voucher are in the name of its picture on the bench.")
+    print(f"  Logs: {world.root / 'logs'}\n  Ctrl-C stops.\n", flush=True)

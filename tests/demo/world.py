@@ -1,11 +1,13 @@
 """One whole system on this machine: folders, configuration, processes. Everything in it is real but the kiosk's hardware."""
 
+import fcntl
 import json
 import os
 import shutil
+import sqlite3
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -195,6 +197,12 @@ class World:
         wait_for(lambda: is_open("127.0.0.1", kiosk.port), what=f"the screen of {kiosk.site_id} to listen", alive=kiosk.process)
         wait_for(lambda: bool(self.view(kiosk).get("online")), what=f"{kiosk.site_id} to be online", alive=kiosk.process)
 
+    def pending(self, kiosk: Kiosk) -> int:
+        """How many of its redeem requests have no answer on its disk."""
+        with closing(sqlite3.connect(f"file:{kiosk.folder / 'state' / 'outbox.sqlite3'}?mode=ro", uri=True)) as outbox:
+            count: int = outbox.execute("SELECT count(*) FROM unanswered").fetchone()[0]
+            return count
+
     def view(self, kiosk: Kiosk) -> dict[str, object]:
         """What the kiosk's screen shows now."""
         with urllib.request.urlopen(f"{kiosk.url}/view", timeout=5) as answer:
@@ -244,15 +252,31 @@ def open_world(
         database: ``sqlite`` or ``postgres``.
         fresh: forget what an earlier run left there.
     """
-    if fresh:
-        shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
-    with open_database(database, root, fresh=fresh) as opened:
-        world = World(root, opened, ports, sites, legend, broker_extra)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_on(root):
+        if fresh:
+            shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(exist_ok=True)
+        with open_database(database, root, fresh=fresh) as opened:
+            yield from _run(World(root, opened, ports, sites, legend, broker_extra))
+
+
+def _run(world: World) -> Iterator[World]:
+    try:
+        yield world
+    finally:
+        world.stop()
+
+
+@contextmanager
+def _alone_on(root: Path) -> Iterator[None]:
+    """Two worlds on one folder would share a database and a broker's store. The lock ends with this process."""
+    with root.with_suffix(".lock").open("w") as lock:
         try:
-            yield world
-        finally:
-            world.stop()
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(f"another demo runs on {root}; stop it first") from None
+        yield
 
 
 def _mosquitto() -> str:
