@@ -25,6 +25,10 @@ from protocol.messages import Answer, CheckAccepted, RedeemAccepted, Refused
 from protocol.reasons import Reason
 from protocol.voucher import VoucherCode, is_voucher_no
 
+CHECKS_MAX = 120
+"""Checks of one member of staff within the throttle's window (a quarter of an hour): more than any desk serves, and few enough
+that nobody tries digits over a list of numbers. The five tries per voucher count beside it."""
+
 _CHECKOUT_REASONS = frozenset({Reason.ITEM_NOT_ALLOWED, Reason.TOTAL_NOT_ALLOWED})
 """After these the same order is asked for item and total again."""
 
@@ -106,13 +110,20 @@ def _check(desk: _Desk, order: Order) -> str:
     digits = read_digits(request.form.get("digits", ""))
     if digits is None:
         return desk.pages.digits(order, voucher_no, plain_notice("digits"))
+    throttle, now = desk.parts.throttle, desk.parts.wall_clock.now()
+    if throttle.admit(f"check {desk.person.staff_id}", tries_max=CHECKS_MAX, now=now):
+        return desk.pages.digits(order, voucher_no, notice(Reason.BUSY))
     try:
-        answer = desk.asking.check(order, voucher_no, digits)
-        if _is_conflict(answer):
-            # The browser went back and the digits were corrected: a new try, and counted as one.
-            answer = desk.asking.check(desk.again(order), voucher_no, digits)
+        return _checked(desk, order, voucher_no, digits)
     except PortError:
         return desk.pages.digits(order, voucher_no, plain_notice("unknown"))
+
+
+def _checked(desk: _Desk, order: Order, voucher_no: str, digits: str) -> str:
+    answer = desk.asking.check(order, voucher_no, digits)
+    if _is_conflict(answer):
+        # The browser went back and the digits were corrected: a new try, and counted as one.
+        answer = desk.asking.check(desk.again(order), voucher_no, digits)
     match answer:
         case CheckAccepted():
             return desk.pages.gather(order.with_voucher(OrderLine(voucher_no, answer.face_value_twd), digits))

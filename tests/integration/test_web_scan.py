@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from html import unescape
 
@@ -11,8 +10,8 @@ from sqlalchemy import Engine, func, select
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.tables import digit_try, hold, inbox, redemption
-from cloud.ports.ingest import IngestStore, IngestTransaction
-from protocol.errors import PortError
+from cloud.web.staff import CHECKS_MAX
+from tests.fakes.web_store import Unreachable
 from tests.support.web import Site, Visitor, issue, open_site, signed_path, with_parts
 
 pytest_plugins = ("tests.support.databases",)
@@ -169,6 +168,23 @@ def test_five_wrong_tries_lock_the_voucher(clerk: Visitor) -> None:
     assert "tries_exhausted" in clerk.page
 
 
+def test_trying_digits_over_many_numbers_is_slowed_down(site: Site, clerk: Visitor) -> None:
+    clerk.post("/scan/voucher", {"code": A})
+    form = clerk.hidden_fields("/scan/check") | {"digits": "9999"}
+    for _ in range(CHECKS_MAX):
+        clerk.post("/scan/check", form, hidden=False)
+        assert "no_match" in clerk.page
+    clerk.post("/scan/check", form | {"digits": DIGITS[A]}, hidden=False)
+    assert "busy" in clerk.page
+    other = site.visitor("yunling-scan-1")
+    other.get("/scan")
+    take(other, B)
+    assert "總計折抵" in other.page, "nobody else waits"
+    site.clock.advance(minutes=16)
+    clerk.post("/scan/check", form | {"digits": DIGITS[A]}, hidden=False)
+    assert "總計折抵" in clerk.page
+
+
 def test_used_voucher_is_refused_with_time_and_place(site: Site, clerk: Visitor) -> None:
     take(clerk, A)
     clerk.post("/scan/checkout")
@@ -263,34 +279,6 @@ def test_forged_code_is_refused_and_never_taken_for_a_bare_number(clerk: Visitor
     clerk.get(f"/v/{A}?k=travel-2026")
     assert "not_a_voucher" in clerk.page
     assert 'name="digits"' not in clerk.page
-
-
-class Unreachable:
-    """A store that fails for a while, before or after the commit."""
-
-    def __init__(self, store: IngestStore) -> None:
-        self.store = store
-        self.fails = False
-        self.after_commit = False
-
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
-        if self.fails and not self.after_commit:
-            raise PortError("the database failed", retry=True)
-        return _Losing(self.store.begin()) if self.fails else self.store.begin()
-
-
-class _Losing(AbstractContextManager[IngestTransaction]):
-    """Commits, and loses the connection before it can say so."""
-
-    def __init__(self, inner: AbstractContextManager[IngestTransaction]) -> None:
-        self.inner = inner
-
-    def __enter__(self) -> IngestTransaction:
-        return self.inner.__enter__()
-
-    def __exit__(self, *exception: object) -> None:
-        self.inner.__exit__(*exception)  # type: ignore[arg-type]
-        raise PortError("the connection was lost during the commit", retry=True)
 
 
 @pytest.mark.parametrize("after_commit", [False, True])

@@ -7,6 +7,7 @@ running.
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +15,9 @@ from playwright.sync_api import Browser, Page
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
+from tests.fakes.web_store import Unreachable
 from tests.support.browser import watched_page
-from tests.support.web import DOORS, PASSWORD, open_site, serving
+from tests.support.web import DOORS, PASSWORD, open_site, serving, with_parts
 from tests.support.web_life import Life, live
 
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
@@ -43,7 +45,7 @@ OFFICE_PAGES = {
 
 def render(outdir: Path, browser: Browser) -> None:
     """Write ``<size>/<scheme>-<language>/<page>.png``."""
-    with _address() as (address, life):
+    with _address() as (address, life, store):
         for size, (width, height) in SIZES.items():
             for scheme, locale in WAYS:
                 context = browser.new_context(
@@ -52,13 +54,14 @@ def render(outdir: Path, browser: Browser) -> None:
                 folder = outdir / size / f"{scheme}-{locale.partition('-')[0]}"
                 folder.mkdir(parents=True, exist_ok=True)
                 with watched_page(context) as page:
-                    _Album(page, address, folder).fill(life)
+                    _Album(page, address, folder, store).fill(life)
                 context.close()
 
 
 class _Album:
-    def __init__(self, page: Page, address: str, folder: Path) -> None:
+    def __init__(self, page: Page, address: str, folder: Path, store: Unreachable) -> None:
         self._page = page
+        self._store = store
         self._address = address
         self._folder = folder
 
@@ -100,7 +103,11 @@ class _Album:
         self._page.locator("#item").select_option(index=1)
         self._type("#total", "1500")
         self._shoot("scan-4-checkout-no-change")
+        self._store.fails = True
         self._type("#total", "5050")
+        self._shoot("scan-5-unknown")
+        self._store.fails = False
+        self._press()
         self._shoot("scan-5-done")
         self._page.goto(f"{self._address}/scan")
         self._type("#code", first)
@@ -130,12 +137,13 @@ class _Album:
 
 
 @contextmanager
-def _address() -> Iterator[tuple[str, Life]]:
+def _address() -> Iterator[tuple[str, Life, Unreachable]]:
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(f"sqlite:///{folder}/pictures.sqlite3")
         migrate(engine)
         site = open_site(engine)
         life = live(site)
-        with serving(site) as address:
-            yield address, life
+        store = Unreachable(site.parts.scan.store)
+        with serving(with_parts(site, scan=replace(site.parts.scan, store=store))) as address:
+            yield address, life, store
         engine.dispose()

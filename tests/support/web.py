@@ -115,10 +115,10 @@ class Visitor:
 
     def _seen(self, answer: TestResponse) -> TestResponse:
         self.status = answer.status_code
-        text = answer.get_data(as_text=answer.mimetype == "text/html")
+        text = answer.get_data().decode() if answer.mimetype == "text/html" else None
         answer.close()
         answer.request.environ["wsgi.input"].close()  # a large upload is a file, and nobody else closes it
-        if isinstance(text, str) and answer.status_code not in (301, 302, 303):
+        if text is not None and answer.status_code not in (301, 302, 303):
             self.page = text
         return answer
 
