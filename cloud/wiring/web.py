@@ -1,5 +1,6 @@
 """Pages and HTTP interface, served by waitress."""
 
+import logging
 import signal
 from datetime import datetime
 from functools import partial
@@ -26,6 +27,8 @@ from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.parts import Wiring
 from protocol.errors import PortError
 
+_log = logging.getLogger(__name__)
+
 WEB_THREADS: Final = 8
 """Requests served at the same moment; each holds a database connection for as long as it works."""
 
@@ -38,6 +41,7 @@ def serve(wiring: Wiring) -> None:
         server = create_server(make_app(_web_parts(wiring)), host=where.host, port=where.port, threads=WEB_THREADS, ident="")
     except OSError as problem:
         raise PortError(f"{where.host}:{where.port} cannot be listened on: {problem.strerror}", retry=False) from problem
+    _log.info("serving at http://%s:%d", where.host, where.port)
     server.run()
     server.close()
 
