@@ -52,7 +52,7 @@ class Redeem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Redeem an order: everything the judge needs, so that it is judged alone."""
 
     visit_id: UUID
-    """The visit that may hold the vouchers; a hold of another visit refuses the order."""
+    """The visit that may hold the vouchers; a hold of another kiosk or phone refuses the order."""
     vouchers: VoucherNos
     """All different; the order in which the digits are sealed."""
     sealed: Sealed

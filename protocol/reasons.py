@@ -48,7 +48,7 @@ class Reason(StrEnum):
     ALREADY_REDEEMED = "already_redeemed"
     """The voucher was used. The answer says when and where."""
     HELD_ELSEWHERE = "held_elsewhere"
-    """Another visit holds the voucher at this moment."""
+    """A visit at another kiosk or phone holds the voucher at this moment."""
     TOO_MANY_VOUCHERS = "too_many_vouchers"
     """The order holds more vouchers than the programme allows."""
     ITEM_NOT_ALLOWED = "item_not_allowed"

@@ -140,6 +140,16 @@ def test_a_visit_id_alone_does_not_make_a_hold_ones_own(asks: Asks, others: Asks
     assert last.reason is Reason.HELD_ELSEWHERE
 
 
+def test_a_visit_that_ended_unsaid_does_not_stand_in_the_way_of_the_next_at_that_kiosk(asks: Asks) -> None:
+    """A kiosk lost its power in mid-visit: the same customer starts again there, and a late release changes nothing."""
+    batch = [asks.check(ONE), asks.check(ONE, visit=OTHER_VISIT), asks.release(ONE), asks.redeem(ONE, visit=OTHER_VISIT)]
+    judgement = judge(batch, KNOWN, NOW)
+    assert [getattr(answer, "reason", None) for answer in answers_of(judgement)] == [None] * 4
+    held = judge(batch[:3], KNOWN, NOW).decisions.holds[ONE]
+    assert held is not None
+    assert held.visit_id == OTHER_VISIT
+
+
 def test_requests_of_one_batch_see_each_others_effects(asks: Asks, others: Asks) -> None:
     order = asks.redeem(ONE)
     batch = [asks.check(ONE), others.check(ONE, visit=OTHER_VISIT), order, others.check(ONE, visit=OTHER_VISIT), order]
