@@ -58,7 +58,6 @@ from kiosk.domain.scenes import (
     State,
     Total,
     Unknown,
-    visit_of,
 )
 from kiosk.domain.site import LANGUAGES, Timing
 from kiosk.domain.steps import Step, end_visit, go, go_home, leave_result, offer, release, resume, start_visit
@@ -196,6 +195,11 @@ def _change_fitness(state: State, fit: bool, now: float) -> Step:
         case Saving() | Sending() | Done() | Refused() | Unknown():
             # What is under way or to be read is seen through; the next customer is not served.
             return Step(state)
+        case _ if fit:
+            return Step(state)
+        case Checking(visit, voucher_no=voucher_no):
+            return end_visit(state, visit, now).after(*release(visit, (voucher_no,)))
+        case MoreTime(over):
+            return end_visit(state, over.visit, now)
         case _:
-            visit = visit_of(scene)
-            return Step(state) if fit or visit is None else end_visit(state, visit, now)
+            return end_visit(state, scene.visit, now)

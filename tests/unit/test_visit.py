@@ -456,6 +456,8 @@ def test_unfit_kiosk_serves_nobody_new_but_sees_through_what_is_under_way() -> N
     begun = after("basket", FitnessChanged(False))
     assert isinstance(begun.state.scene, at.OutOfOrder)
     assert release_of(begun) == (ONE,)
+    assert set(release_of(after("checking a second", FitnessChanged(False)))) == {ONE, TWO}
+    assert release_of(after("more time", FitnessChanged(False))) == (ONE,)
     for name in ("saving", "sending", "done", "refused", "unknown"):
         step = after(name, FitnessChanged(False))
         assert type(step.state.scene) is type(SCENES[name])
