@@ -1,4 +1,4 @@
-"""``make simulate``: plays seeds, says what was found; the last line is one JSON object, and the exit status 0 if nothing was."""
+"""``make simulate``: plays seeds. The last line is one JSON object; the exit status is 0 if no rule was broken."""
 
 import argparse
 import hashlib

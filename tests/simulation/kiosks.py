@@ -191,7 +191,7 @@ class KioskHost:
 
     def spin(self) -> None:
         """Let the loop turn until nothing is left to do."""
-        while self._app is not None and self._guarded(lambda app=self._app: app.turn(0)):
+        while self._turn():
             pass
         if not self._is_ticking and self._app is not None:
             self._is_ticking = True
@@ -201,13 +201,17 @@ class KioskHost:
         self._is_ticking = False
         if self._app is None:
             return
-        self._guarded(lambda app=self._app: app.turn(0))
+        self._turn()
         if self._app is None:
             return
         is_idle = self.screen is Screen.ATTRACT
         if not is_idle or self.outbox.pending_count():
             self._is_ticking = True
             self._kernel.after(IDLE_TICK_S if is_idle else BUSY_TICK_S, self._tick)
+
+    def _turn(self) -> bool:
+        app = self._app
+        return app is not None and self._guarded(lambda: app.turn(0))
 
     def _guarded(self, act: Callable[[], bool | None]) -> bool:
         try:

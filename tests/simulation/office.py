@@ -18,6 +18,7 @@ from cloud.domain.calendar import period_of
 from cloud.services.confirm import confirm_all
 from cloud.services.settle import settle_due
 from tests.simulation.kernel import Kernel
+from tests.simulation.witness import Witness
 from tests.support.worlds import World
 
 FORGETS: Final = 0.4
@@ -28,15 +29,15 @@ class Office:
     """Confirms and settles."""
 
     kernel: Kernel
+    witness: Witness
     engine: Engine
     world: World
 
     def after_hours(self) -> None:
-        """One night: most merchants confirm, then whatever week has ended is closed."""
+        """One night: most merchants confirm, some forget."""
         for shop in self.world.shops:
             if self.kernel.rng.random() >= FORGETS:
                 self._confirm(shop.merchant_id, shop.staff_id)
-        self.settle()
 
     def finish(self) -> None:
         """Everybody confirms, and the last week ends."""
@@ -50,10 +51,10 @@ class Office:
         closed = settle_due(SqlSettlementStore(self.engine), now=self.kernel.now())
         self.kernel.note(f"settled {[(one.period.starts_on.isoformat(), one.claimed_twd) for one in closed]}")
         if settle_due(SqlSettlementStore(self.engine), now=self.kernel.now()):
-            self.kernel.note("a second run closed something")
+            self.witness.complain("the books", "closing twice closed something again")
 
-    def problems(self) -> list[str]:
-        """What is wrong with the books, once everything was confirmed and the last week closed."""
+    def check(self) -> None:
+        """Say what is wrong with the books, once everything was confirmed and the last week closed."""
         totals = SqlReports(self.engine).totals()
         with reading(self.engine) as connection:
             redeemed = set(connection.scalars(select(redemption.c.redemption_id)))
@@ -67,7 +68,9 @@ class Office:
             "a journal does not balance": totals.unbalanced_journals != 0 or totals.ledger_sum_twd != 0,
             "a voucher is in two redemptions": totals.double_redeemed != 0,
         }
-        return [text for text, is_wrong in found.items() if is_wrong]
+        for text, is_wrong in found.items():
+            if is_wrong:
+                self.witness.complain("the books", text)
 
     def _confirm(self, merchant_id: str, staff_id: str) -> None:
         store = SqlConfirmationStore(self.engine)

@@ -6,6 +6,7 @@ and within a bounded virtual time every request must be final and every kiosk mu
 
 import logging
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from tests.simulation.kernel import Kernel
 from tests.simulation.kiosks import KioskHost
 from tests.simulation.network import Network
 from tests.simulation.office import Office
-from tests.simulation.people import Crowd, staff_of
+from tests.simulation.people import Crowd, StaffPhone, staff_of
 from tests.simulation.weather import CALM, Scenario, draw_scenario
 from tests.simulation.witness import LEGEND, ListeningHandler, Witness
 from tests.support.worlds import NOW, Shop, World, make_programme, make_world
@@ -77,25 +78,33 @@ class _Play:
         self._world, self._typed = _make_world(self._scenario)
         sqlite = _fresh_database(folder) if self._scenario.database == "sqlite" else None
         self._cloud = Cloud(self._network, self._world, workers=self._scenario.workers, sqlite=sqlite)
-        self._office = None if self._cloud.engine is None else Office(self._kernel, self._cloud.engine, self._world)
+        self._office = (
+            None if self._cloud.engine is None else Office(self._kernel, self._witness, self._cloud.engine, self._world)
+        )
         self._hosts = [self._host(shop, folder) for shop in self._world.shops]
         self._reserved = dict(zip(self._world.shops, self._world.numbers("reserved"), strict=False))
         numbers = [number for number in self._world.numbers() if number not in self._reserved.values()]
         self._kernel.rng.shuffle(numbers)
         self._numbers = [*numbers, UNKNOWN_NO]
-        self._crowds = [self._crowd(host) for host in self._hosts]
-        self._phones = [staff_of(self._cloud, shop, numbers) for shop in self._world.shops]
+        phones = [staff_of(self._cloud, shop, numbers) for shop in self._world.shops]
+        self._people: list[Crowd | StaffPhone] = [*(self._crowd(host) for host in self._hosts), *phones]
 
     def run(self) -> Outcome:
         """Play it to the end, or to the first thing that must not be."""
-        with _listening(self._witness):
-            try:
-                if self._live() and self._drain() and self._prove():
-                    self._settle()
-                    self._witness.violations[:] = check_all(Ended(self._cloud, self._hosts, self._witness))
-                return self._outcome()
-            finally:
-                self._close()
+        try:
+            with _listening(self._witness):
+                self._play()
+            return self._outcome()
+        finally:
+            self._close()
+
+    def _play(self) -> None:
+        try:
+            if self._live() and self._drain() and self._prove():
+                self._settle()
+                self._witness.violations[:] = check_all(Ended(self._cloud, self._hosts, self._witness))
+        except Exception as problem:  # noqa: BLE001 - a program that ends by an exception is a finding like any other
+            self._witness.complain("no exception", "".join(traceback.format_exception(problem, limit=-3)).strip())
 
     # Chaos -------------------------------------------------------------------------------------------------------------
 
@@ -110,12 +119,12 @@ class _Play:
     def _open_day(self) -> bool:
         for host in self._hosts:
             self._kernel.after(min(self._kernel.rng.choice(OPENS_AFTER_S), self._scenario.day_s / 2), host.power_on)
-        for opening in (*self._crowds, *self._phones):
-            opening.open()
+        for opens in self._people:
+            opens.open()
         self._plan_faults()
         is_well = self._run_for(self._scenario.day_s)
-        for closing in (*self._crowds, *self._phones):
-            closing.close()
+        for closes in self._people:
+            closes.close()
         return is_well
 
     def _plan_faults(self) -> None:
@@ -138,7 +147,10 @@ class _Play:
         is_well = self._run_for(NIGHT_S)
         if self._office is not None:
             self._office.after_hours()
-        return is_well and self._run_for(_DAY_S * self._kernel.rng.uniform(*DAYS_BETWEEN))
+        is_well = is_well and self._run_for(_DAY_S * self._kernel.rng.uniform(*DAYS_BETWEEN))
+        if self._office is not None:
+            self._office.settle()
+        return is_well
 
     # Healing -----------------------------------------------------------------------------------------------------------
 
@@ -178,8 +190,7 @@ class _Play:
     def _settle(self) -> None:
         if self._office is not None:
             self._office.finish()
-            for problem in self._office.problems():
-                self._witness.complain("the books", problem)
+            self._office.check()
 
     # -------------------------------------------------------------------------------------------------------------------
 
