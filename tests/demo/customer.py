@@ -18,6 +18,7 @@ from tests.demo.world import Kiosk
 from tests.support.pictures import Shot, photograph
 
 SCREEN_WAIT_S = 20.0
+_ENDS = frozenset({"done", "unknown", "out_of_order"})
 OUTCOMES = frozenset({"done", "refused", "unknown"})
 
 
@@ -31,6 +32,14 @@ class Outcome:
     wait_ms: float | None
     """From the confirm key to the result on the screen."""
     was_unknown: bool = False
+
+
+class InterruptedVisitError(DemoError):
+    """The kiosk shows a result that this visit did not ask for yet: what it knows from before, or a breakdown."""
+
+    def __init__(self, shown: dict[str, Any]) -> None:
+        super().__init__(f"the kiosk shows {shown['screen']!r} in mid-visit")
+        self.shown = shown
 
 
 class Customer:
@@ -49,17 +58,25 @@ class Customer:
             shown: dict[str, Any] = json.load(answer)
             return shown
 
-    def wait_for(self, screens: Container[str], *, seconds: float = SCREEN_WAIT_S) -> dict[str, Any]:
+    def wait_for(self, screens: Container[str], *, seconds: float = SCREEN_WAIT_S, bear: Container[str] = ()) -> dict[str, Any]:
         """Wait until one of these screens is shown, and return what it shows.
 
+        Args:
+            bear: results that may be shown meanwhile.
+
         Raises:
+            InterruptedVisitError: another result is shown instead.
             DemoError: it did not come in time.
         """
-        return self._wait(lambda shown: shown["screen"] in screens, what=f"one of {screens}", seconds=seconds)
+        return self._wait(lambda shown: shown["screen"] in screens, what=f"one of {screens}", seconds=seconds, bear=bear)
 
-    def _wait(self, wanted: Callable[[dict[str, Any]], bool], *, what: str, seconds: float = SCREEN_WAIT_S) -> dict[str, Any]:
+    def _wait(
+        self, wanted: Callable[[dict[str, Any]], bool], *, what: str, seconds: float = SCREEN_WAIT_S, bear: Container[str] = ()
+    ) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while not wanted(shown := self.view()):
+            if shown["screen"] in _ENDS and shown["screen"] not in bear:
+                raise InterruptedVisitError(shown)
             if time.monotonic() > end:
                 raise DemoError(f"the kiosk at {self._kiosk.site_id} shows {shown['screen']!r}, not {what}")
             time.sleep(0.005)
@@ -116,6 +133,13 @@ class Customer:
         mishap.at("confirm", self._kiosk)
         return self._leave(self._confirm(mishap), mishap)
 
+    def give_up(self, order: Order, mishap: Mishap) -> None:
+        """Bring a voucher, give its digits, and press cancel: what was held is let go."""
+        self.wait_for({"attract"})
+        mishap.at("attract", self._kiosk)
+        self._present(order.vouchers[0], order.story, mishap)
+        self.walk_away()
+
     def _present(self, voucher: Voucher, story: Story, mishap: Mishap) -> dict[str, Any]:
         """Scan or type one voucher and give its digits; the screen after that."""
         if story in (Story.TYPED, Story.UNKNOWN):
@@ -159,21 +183,26 @@ class Customer:
         shown = self.wait_for(OUTCOMES, seconds=30)
         was_unknown = shown["screen"] == "unknown"
         if was_unknown:
-            shown = self.wait_for({"done", "refused"}, seconds=60)
+            shown = self.wait_for({"done", "refused"}, seconds=60, bear={"unknown"})
         waited = (time.monotonic() - pressed) * 1000
         if shown["screen"] == "refused":
             return self._refused(shown)
+        mishap.at("done", self._kiosk)
         return Outcome(True, None, int(shown["topup_twd"]), waited, was_unknown)
 
     def _refused(self, shown: dict[str, Any]) -> Outcome:
         return Outcome(False, shown["refusal"]["reason"], 0, None)
 
     def _leave(self, outcome: Outcome, mishap: Mishap) -> Outcome:
+        self.walk_away()
+        mishap.at("left", self._kiosk)
+        return outcome
+
+    def walk_away(self) -> None:
+        """Press cancel until the first screen is back."""
         while (before := self.view())["screen"] != "attract":
             self.press("cancel")
             self._wait_change(before)
-        mishap.at("left", self._kiosk)
-        return outcome
 
     def _wait_change(self, before: dict[str, Any]) -> None:
         end = time.monotonic() + 0.5

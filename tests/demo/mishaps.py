@@ -1,7 +1,7 @@
 """What goes wrong around some orders, on purpose, at the worst moment.
 
 A mishap is told every point that a visit passes, in the customer's words: ``attract digits checking basket item total
-confirm sending left``. ``checking`` and ``sending`` are passed right after the key that leads there was pressed.
+confirm sending done left``. ``checking`` and ``sending`` are passed right after the key that leads there was pressed.
 """
 
 from typing import Final, Protocol
@@ -10,7 +10,7 @@ from tests.demo.orders import Story
 from tests.demo.processes import DemoError, wait_for
 from tests.demo.world import Kiosk, World
 
-POINTS: Final = ("attract", "digits", "checking", "basket", "item", "total", "confirm", "sending", "left")
+POINTS: Final = ("attract", "digits", "checking", "basket", "item", "total", "confirm", "sending", "done", "left")
 CRASH_WAIT_S = 20.0
 
 
