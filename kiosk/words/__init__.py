@@ -111,8 +111,8 @@ class Words(Struct, frozen=True, forbid_unknown_fields=True):
     """With a place for ``{seconds}``: until the screen ends by itself."""
 
     def amount(self, twd: int) -> str:
-        """``1,000 元`` or ``NT$1,000``."""
-        return f"{self.units.before}{twd:,}{self.units.after}"
+        """``1,000 元`` or ``NT$1,000``; no line may break inside."""
+        return f"{self.units.before}{twd:,}{self.units.after}".replace(" ", "\N{NO-BREAK SPACE}")
 
     def count(self, vouchers: int) -> str:
         """``3 張``, ``× 3``."""

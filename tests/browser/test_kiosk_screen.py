@@ -22,7 +22,10 @@ _OUTSIDE = """() => {
   const width = document.documentElement.clientWidth, faults = [];
   if (document.scrollingElement.scrollWidth > width) faults.push('the page is wider than the window');
   for (const element of document.querySelectorAll('body *:not(.unseen, svg *)')) {
-    const box = element.getBoundingClientRect(), around = element.parentElement.getBoundingClientRect();
+    const box = element.getBoundingClientRect();
+    let place = element.parentElement; // the nearest one with a box of its own
+    while (/inline|contents/.test(getComputedStyle(place).display)) place = place.parentElement;
+    const around = place.getBoundingClientRect();
     const hasText = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
     const name = `${element.tagName} ${element.id} ${element.className}: ${element.textContent.trim()}`;
     if (!box.width || element.closest('.unseen')) continue;
@@ -157,7 +160,7 @@ def test_the_amounts_that_matter_are_there(page: Page, stage: Stage) -> None:
     assert green is not None
     assert 0 <= green["y"] - (warning["y"] + warning["height"]) < 20
     stage.show(page, views["confirm-no-change"])
-    assert "差額 500 元不找零" in page.locator("#side").inner_text()
+    assert "差額 500 元不找零" in page.locator("#side").inner_text().replace("\N{NO-BREAK SPACE}", " ")
     stage.show(page, views["done"])
     assert "須補金額" in page.locator("#body").inner_text()
     size = page.locator("#body .huge .figures").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")

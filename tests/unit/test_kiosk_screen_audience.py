@@ -1,10 +1,11 @@
 """The audience: newest view only, a limit of places, nobody waits for anybody."""
 
+import queue
 import threading
 
 import pytest
 
-from kiosk.adapters.screen.audience import Audience, FullHouse
+from kiosk.adapters.screen.audience import Audience, FullHouse, Scene
 from kiosk.adapters.screen.sounds import Sound
 from kiosk.domain.view import Screen, View
 from tests.support.views import sample_views
@@ -56,13 +57,18 @@ def test_a_view_wakes_a_waiting_spectator_and_closing_wakes_all() -> None:
     audience = Audience(FIRST)
     spectator = audience.join()
     spectator.wait(0)
-    seen: list[object] = []
-    waiting = threading.Thread(target=lambda: seen.extend([spectator.wait(30), spectator.wait(30)]))
+    seen: queue.Queue[Scene | None] = queue.Queue()
+
+    def watch() -> None:
+        seen.put(spectator.wait(30))
+        seen.put(spectator.wait(30))
+
+    waiting = threading.Thread(target=watch)
     waiting.start()
     audience.show(VIEWS["done"])
-    while not seen and waiting.is_alive() and audience.number < 1:
-        pass
+    woken = seen.get(timeout=10)
+    assert woken is not None
+    assert woken.view == VIEWS["done"]
     audience.close()
+    assert seen.get(timeout=10) is None
     waiting.join(10)
-    assert not waiting.is_alive()
-    assert seen[-1] is None

@@ -62,7 +62,7 @@ def test_the_loss_is_named_when_vouchers_exceed_the_total() -> None:
 
 def test_a_screen_reader_hears_the_question_and_what_is_owed() -> None:
     said = draw(sample_views("zh-Hant-TW")["confirm"]).say
-    assert said == "請核對金額 須補金額 2,050 元 按下確認後，無法退券"
+    assert said == "請核對金額 須補金額 2,050\N{NO-BREAK SPACE}元 按下確認後，無法退券"
     assert draw(sample_views("en")["done-no-topup"]).say.endswith("Nothing more to pay")
     assert "Tries left: 3" in draw(sample_views("en")["refused-digits"]).say
 

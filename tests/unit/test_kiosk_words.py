@@ -63,7 +63,10 @@ def test_every_screen_has_words(language: str) -> None:
 
 
 def test_amounts_are_written_one_way_per_language() -> None:
-    assert [WORDS[language].amount(1234567) for language in LANGUAGES] == ["1,234,567 元", *["NT$1,234,567"] * 3]
+    assert [WORDS[language].amount(1234567) for language in LANGUAGES] == [
+        "1,234,567\N{NO-BREAK SPACE}元",
+        *["NT$1,234,567"] * 3,
+    ]
 
 
 def test_counts_stand_after_the_word_for_voucher() -> None:
