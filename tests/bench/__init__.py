@@ -1,0 +1,11 @@
+"""Benchmarks as ratios: every figure stands beside a limit or a peer that was measured in the same minutes.
+
+=============  =====================================================================================
+``measuring``  rounds, medians, and how far they spread
+``codec``      a message from the wire to a question for the judge, against decoding its bare body
+``ingest``     judging and committing batches, against one order per transaction and against the disk
+=============  =====================================================================================
+
+``python -m tests.bench --only codec|ingest|all``. A slow or busy machine makes figures small, never the exit status bad; wrong
+answers do.
+"""
