@@ -59,8 +59,7 @@ class FaultyStore:
 
     def stumble(self, step: str) -> None:
         """The worker may die here, or the database go away."""
-        if self._kernel.strikes(self._kernel.weather.worker_crash, "worker crash"):
-            raise PowerCut(step)
+        self._kernel.worker_may_die(step)
         if self._kernel.strikes(self._kernel.weather.database_failure, "database failure"):
             raise PortError(f"the database went away at {step}", retry=True)
 
@@ -181,14 +180,10 @@ class Worker:
                 digit_tag=partial(digit_tag, cloud.world.pepper),
                 clock=self._kernel,
                 elapsed_s=lambda: self._kernel.now_s,
-                reach=self._reach,
+                reach=self._kernel.worker_may_die,
                 stop=self._stop,
             )
         )
-
-    def _reach(self, point: str) -> None:
-        if self._kernel.strikes(self._kernel.weather.worker_crash, "worker crash"):
-            raise PowerCut(point)
 
 
 class Cloud:

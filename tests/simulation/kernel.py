@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from tests.simulation.weather import Weather
+from tests.simulation.weather import LIKELY, Weather
 
 EVENTS_MAX: Final = 2_000_000
 """A seed that needs more than this turns in circles."""
@@ -36,6 +36,8 @@ class Kernel:
         self.now_s = 0.0
         self.struck: Counter[str] = Counter()
         """How often each kind of fault happened."""
+        self.deaths: Counter[str] = Counter()
+        """How often a machine died, by place."""
         self.events = 0
         self._begins_at = begins_at
         self._tell = tell
@@ -72,6 +74,29 @@ class Kernel:
         if struck:
             self.struck[fault] += 1
         return struck
+
+    def kiosk_may_die(self, place: str) -> None:
+        """Pass a boundary of an effect.
+
+        Raises:
+            PowerCut: the kiosk dies here.
+        """
+        weather = self.weather
+        self._may_die("kiosk power cut", place, weather.kiosk_power_cut, likely=place == weather.kiosk_place)
+
+    def worker_may_die(self, place: str) -> None:
+        """Pass a point of a round.
+
+        Raises:
+            PowerCut: the worker dies here.
+        """
+        weather = self.weather
+        self._may_die("worker crash", place, weather.worker_crash, likely=place == weather.worker_place)
+
+    def _may_die(self, fault: str, place: str, chance: float, *, likely: bool) -> None:
+        if self.strikes(LIKELY if likely else chance, fault):
+            self.deaths[place] += 1
+            raise PowerCut(place)
 
     def delay_s(self, mean_s: float) -> float:
         """A waiting time: mostly shorter than the mean, sometimes much longer."""

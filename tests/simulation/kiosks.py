@@ -18,7 +18,7 @@ from kiosk.adapters.outbox_sqlite import SqliteOutbox
 from kiosk.app import App, Device, Parts
 from kiosk.domain.site import Site
 from kiosk.domain.view import Screen, View
-from kiosk.ports import CrashPoint, Outbox, OutboxRow
+from kiosk.ports import Outbox, OutboxRow
 from protocol.enrolment import ItemCategory
 from protocol.envelope import Event, device_source
 from protocol.errors import PortError
@@ -70,7 +70,7 @@ class FaultyOutbox:
         row = self._outbox.append(make, voucher_nos=voucher_nos, saved_at=saved_at)
         self._witness.saved_request(self._device_id, row.request)
         self._witness.look_for_digits("the outbox", row.request.body)
-        self._cut("append")
+        self._kernel.kiosk_may_die("after append")
         return row
 
     def store_answer(self, request_id: UUID, answer: Event) -> OutboxRow | None:
@@ -78,13 +78,13 @@ class FaultyOutbox:
         row = self._outbox.store_answer(request_id, answer)
         if row is not None and row.answer is not None:
             self._witness.stored_answer(row.answer)
-        self._cut("store_answer")
+        self._kernel.kiosk_may_die("after store_answer")
         return row
 
     def mark_shown(self, request_id: UUID) -> None:
         self._before("mark_shown")
         self._outbox.mark_shown(request_id)
-        self._cut("mark_shown")
+        self._kernel.kiosk_may_die("after mark_shown")
 
     def probe(self) -> None:
         self._fail()
@@ -105,17 +105,13 @@ class FaultyOutbox:
     def close(self) -> None:
         self._outbox.close()
 
-    def _before(self, step: str) -> None:
+    def _before(self, write: str) -> None:
         self._fail()
-        self._cut(step)
+        self._kernel.kiosk_may_die(f"before {write}")
 
     def _fail(self) -> None:
         if self._kernel.strikes(self._kernel.weather.disk_failure, "disk failure"):
             raise PortError("the disk is full", retry=True)
-
-    def _cut(self, step: str) -> None:
-        if self._kernel.strikes(self._kernel.weather.kiosk_power_cut, "kiosk power cut"):
-            raise PowerCut(step)
 
 
 class KioskHost:
@@ -170,11 +166,11 @@ class KioskHost:
         self.is_open = False
         self.cut_power()
 
-    def cut_power(self) -> None:
+    def cut_power(self, where: str = "closing") -> None:
         """Everything but the disk is gone."""
         if self._app is None or self._link is None:
             return
-        self._kernel.note(f"power cut {self.name}")
+        self._kernel.note(f"power cut {self.name} at {where}")
         self._link.close()
         self._app, self._link, self.view = None, None, None
         if self._folder is not None:
@@ -216,8 +212,8 @@ class KioskHost:
     def _guarded(self, act: Callable[[], bool | None]) -> bool:
         try:
             return bool(act())
-        except PowerCut:
-            self.cut_power()
+        except PowerCut as cut:
+            self.cut_power(str(cut))
             return False
 
     def _on_view(self, view: View) -> None:
@@ -258,12 +254,8 @@ class KioskHost:
             random_bytes=self._kernel.rng.randbytes,
             boot_id=f"{self.name}-{self._boots}",
             version="simulated",
-            passing=self._pass,
+            passing=self._kernel.kiosk_may_die,
         )
-
-    def _pass(self, point: CrashPoint) -> None:
-        if self._kernel.strikes(self._kernel.weather.kiosk_power_cut, "kiosk power cut"):
-            raise PowerCut(point)
 
     def _open(self, path: Path) -> SqliteOutbox:
         return SqliteOutbox(path, source=device_source(self.name), reserve_bytes=0)

@@ -29,7 +29,7 @@ from kiosk.domain.steps import Step, go
 from kiosk.ports import OutboxRow
 from protocol.chain import GENESIS
 from protocol.envelope import Event
-from protocol.errors import PortError
+from protocol.errors import PortError, ProtocolError
 from protocol.ids import reference
 from protocol.messages import Answer, RedeemAccepted, decode_answer
 from protocol.topics import RequestKind
@@ -167,10 +167,18 @@ def success_before_the_disk(mocker: MockerFixture) -> None:
 def kiosk_believes_anybody(mocker: MockerFixture) -> None:
     """An answer's proof is not looked at."""
 
-    def read_answer(kind: RequestKind, event: Event, key: bytes) -> Answer:
-        return decode_answer(event.body)
+    def read_answer(_kind: RequestKind, event: Event, _key: bytes) -> Answer | None:
+        try:
+            return decode_answer(event.body)
+        except ProtocolError:
+            return None
 
     mocker.patch("kiosk.app.loop.read_answer", read_answer)
+
+
+def outcome_is_kept_secret(mocker: MockerFixture) -> None:
+    """A voucher that is shown again is taken for a new one."""
+    mocker.patch("kiosk.app.hands._known", return_value=None)
 
 
 def chain_is_not_linked(mocker: MockerFixture) -> None:
@@ -225,6 +233,7 @@ MUTANTS: Final[dict[Plant, Callable[[int], bool]]] = {
     success_when_saved: _every_seed,
     success_before_the_disk: _every_seed,
     kiosk_believes_anybody: _every_seed,
+    outcome_is_kept_secret: _every_seed,
     chain_is_not_linked: _every_seed,
     keys_stand_on_the_screen: _every_seed,
     digits_travel_in_clear: _every_seed,

@@ -90,6 +90,7 @@ class SimLink:
         self._wake = wake
         self._on_answer: Callable[[RequestKind, Event], None] = lambda _kind, _event: None
         self._on_connection: Callable[[bool], None] = lambda _connected: None
+        self._state = b""
         self.address = address
         self.is_alive = True
         self.is_connected = False
@@ -109,7 +110,9 @@ class SimLink:
         return True
 
     def report(self, state: bytes) -> None:
-        """Presence is not simulated."""
+        self._state = state
+        if self.is_connected:
+            self._network.carry_state(self, state)
 
     def close(self) -> None:
         self.is_alive = False
@@ -121,6 +124,7 @@ class SimLink:
         """The broker is reached."""
         if self.is_alive and not self.is_connected:
             self.is_connected, self.is_black_hole = True, False
+            self._network.carry_state(self, self._state)
             self._on_connection(True)
             self._wake()
 
@@ -236,12 +240,21 @@ class Network:
                 self.kernel.delay_s(self.kernel.weather.delay_mean_s), lambda: self._arrive(packet, epoch, address.device_id)
             )
 
+    def carry_state(self, link: SimLink, state: bytes) -> None:
+        """Take a kiosk's presence. It is of no consequence, and comes among the requests."""
+        packet = Packet(link.address.connection, state, (), float("inf"))
+        if not link.is_black_hole:
+            self.kernel.after(self.kernel.delay_s(self.kernel.weather.delay_mean_s), lambda: self._hand_to_worker(packet))
+
     def _arrive(self, packet: Packet, epoch: int, device_id: str) -> None:
         if epoch != self._epoch:
             return
         self._flying[device_id] -= 1
         if packet.payload and self.kernel.strikes(self.kernel.weather.corruption, "damaged request"):
             packet = replace(packet, payload=self._damage(packet.payload))
+        self._hand_to_worker(packet)
+
+    def _hand_to_worker(self, packet: Packet) -> None:
         self._turn += 1
         self.lines[self._turn % len(self.lines)].arrive(packet)
 

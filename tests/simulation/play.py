@@ -18,21 +18,24 @@ from typing import Final
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
 from kiosk.domain.view import Screen
+from kiosk.ports import OutboxRow
+from protocol.ids import reference
 from tests.simulation.checkers import Ended, check_all
 from tests.simulation.cloud import Cloud
 from tests.simulation.kernel import Kernel
 from tests.simulation.kiosks import KioskHost
 from tests.simulation.network import Network
 from tests.simulation.office import Office
-from tests.simulation.people import Crowd, StaffPhone, staff_of
+from tests.simulation.people import Crowd, StaffPhone, show, staff_of
 from tests.simulation.weather import CALM, Scenario, draw_scenario
-from tests.simulation.witness import LEGEND, ListeningHandler, Witness
+from tests.simulation.witness import LEGEND, ListeningHandler, Witness, is_acceptance
 from tests.support.worlds import NOW, Shop, World, make_programme, make_world
 
 DRAIN_S: Final = 60.0
 VISIT_OVER_S: Final = 90.0
 """Longest time in which a visit that its customer left comes to its end by itself."""
 
+RESULT_OVER_S: Final = 20.0
 PROOF_S: Final = 60.0
 OPENS_AFTER_S: Final = (0.0, 0.0, 30.0, 100.0)
 """When a kiosk is switched on: the staff's phones may take its vouchers before it has sent what it saved the day before."""
@@ -53,6 +56,7 @@ class Outcome:
     redemptions: int
     refused: dict[str, int]
     struck: dict[str, int]
+    deaths: dict[str, int]
     virtual_days: float
     events: int
     trace_hash: str
@@ -100,7 +104,7 @@ class _Play:
 
     def _play(self) -> None:
         try:
-            if self._live() and self._drain() and self._prove():
+            if self._live() and self._drain() and self._prove() and self._tell():
                 self._settle()
                 self._witness.violations[:] = check_all(Ended(self._cloud, self._hosts, self._witness))
         except Exception as problem:  # noqa: BLE001 - a program that ends by an exception is a finding like any other
@@ -187,6 +191,29 @@ class _Play:
                 self._witness.complain("nobody is stuck", f"{host.name} does not serve an honest customer after healing")
         return is_well and self._run_for(VISIT_OVER_S)
 
+    def _tell(self) -> bool:
+        """Whoever left without knowing shows the voucher again and learns that it was redeemed, and when."""
+        for host in self._hosts:
+            for row in self._untold(host):
+                host.feed([show(row.voucher_nos[0])])
+                view = host.view
+                if view is None or (view.screen, view.repeated, view.reference) != (
+                    Screen.DONE,
+                    True,
+                    reference(row.request.id),
+                ):
+                    self._witness.complain("nobody is left not knowing", f"{host.name} does not tell of {row.request.id}")
+                if not self._run_for(RESULT_OVER_S):
+                    return False
+            if self._untold(host):
+                self._witness.complain("nobody is left not knowing", f"{host.name} tells the same again and again")
+        return not self._witness.violations
+
+    def _untold(self, host: KioskHost) -> list[OutboxRow]:
+        mine = [request_id for request_id, owner in self._witness.saved.items() if owner == host.name]
+        rows = [row for request_id in mine if (row := host.outbox.find(request_id)) is not None]
+        return [row for row in rows if not row.shown and row.answer is not None and is_acceptance(row.answer)]
+
     def _settle(self) -> None:
         if self._office is not None:
             self._office.finish()
@@ -214,6 +241,7 @@ class _Play:
             redemptions=len(self._cloud.bench.facts.redemptions()),
             refused=dict(self._witness.refused),
             struck=dict(self._kernel.struck),
+            deaths=dict(self._kernel.deaths),
             virtual_days=self._kernel.now_s / _DAY_S,
             events=self._kernel.events,
             trace_hash=self._kernel.trace_hash,

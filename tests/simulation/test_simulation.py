@@ -12,7 +12,7 @@ from pytest_mock import MockerFixture
 from tests.simulation.__main__ import main, summarise
 from tests.simulation.mutants import MUTANTS, SEEDS_MAX, Plant
 from tests.simulation.play import Outcome, play_seed
-from tests.simulation.weather import draw_scenario
+from tests.simulation.weather import KIOSK_PLACES, WORKER_PLACES, draw_scenario
 
 SEEDS = range(1, 61)
 FAULTS = {
@@ -48,6 +48,10 @@ def test_seeds_meet_every_fault_and_every_store(outcomes: list[Outcome]) -> None
     scenarios = [draw_scenario(seed) for seed in SEEDS]
     assert {scenario.database for scenario in scenarios} == {"memory", "sqlite"}
     assert {scenario.outbox for scenario in scenarios} == {"memory", "sqlite"}
+
+
+def test_machines_die_at_every_place(outcomes: list[Outcome]) -> None:
+    assert {place for outcome in outcomes for place in outcome.deaths} == {*KIOSK_PLACES, *WORKER_PLACES}
 
 
 def test_much_happens(outcomes: list[Outcome]) -> None:

@@ -3,11 +3,27 @@ every fault at once hides what a single one does.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+from cloud.ingest import CRASH_POINTS
+from kiosk.ports import CrashPoint
 
 SQL_CLOUD_EVERY: Final = 20
 SQL_OUTBOX_EVERY: Final = 5
+
+KIOSK_PLACES: Final = (
+    *(str(point) for point in CrashPoint),
+    *(f"{when} {write}" for when in ("before", "after") for write in ("append", "store_answer", "mark_shown")),
+)
+WORKER_PLACES: Final = (
+    *(point for point in CRASH_POINTS if point not in {"before_load", "before_save"}),
+    *("begin", "load", "save", "commit"),
+)
+"""Where a machine may die: the product's own crash points, and around every write. The worker's two inside a transaction are
+``load`` and ``save`` here."""
+
+LIKELY: Final = 0.5
 
 Store = Literal["memory", "sqlite"]
 
@@ -30,10 +46,14 @@ class Weather:
     """All holds are gone: a hold is a courtesy, and nothing may depend on one."""
     kiosk_power_cut: float = 0
     """At every boundary of an effect."""
+    kiosk_place: str = ""
+    """One boundary at which it is likely."""
     disk_failure: float = 0
     """Of a kiosk, at every write."""
     worker_crash: float = 0
     """At every named point of a round."""
+    worker_place: str = ""
+    """One point at which it is likely."""
     database_failure: float = 0
     """At every step of a transaction; after the commit it is a lost connection."""
     conflict: float = 0
@@ -77,8 +97,16 @@ def draw_scenario(seed: int) -> Scenario:
         hostile=rng.choice((0.1, 0.3, 0.6)),
         outbox=outbox,
         database=database,
-        weather=_draw_weather(rng),
+        weather=_draw_place(seed, _draw_weather(rng)),
     )
+
+
+def _draw_place(seed: int, weather: Weather) -> Weather:
+    """Make one place dangerous: all of them in turn, so that a few dozen seeds meet each of them."""
+    turn, is_worker = divmod(seed, 2)
+    if is_worker:
+        return replace(weather, worker_place=WORKER_PLACES[turn % len(WORKER_PLACES)])
+    return replace(weather, kiosk_place=KIOSK_PLACES[turn % len(KIOSK_PLACES)])
 
 
 def _draw_weather(rng: random.Random) -> Weather:

@@ -140,6 +140,11 @@ class Witness:
             self.complain("no digits", f"{where} shows digits of an ID")
 
 
+def is_acceptance(answer: Event) -> bool:
+    """Tell whether an answer to a redeem request accepts it."""
+    return isinstance(decode_answer(answer.body), RedeemAccepted)
+
+
 class ListeningHandler(logging.Handler):
     """Reads every log line for digits; prints nothing."""
 
