@@ -147,8 +147,14 @@ class Crowd:
             return Plan(Manner.GUESSER, [before.current], before.total_twd, before.by_hand, guesses=before.guesses)
         manner = rng.choice(tuple(Manner)[1:]) if rng.random() < self.hostile else Manner.HONEST
         count = 1 if manner is Manner.GUESSER else rng.choice((1, 1, 2, 3))
-        wanted = [self.numbers[int(len(self.numbers) * rng.random() ** 2)] for _ in range(count)]
+        first = self._pick(self.numbers)
+        alike = [number for number in self.numbers if number[:4] == first[:4]]
+        wanted = [first, *(self._pick(alike if rng.random() < 0.8 else self.numbers) for _ in range(count - 1))]
         return Plan(manner, wanted, rng.choice(TOTALS_TWD), rng.random() < 0.2)
+
+    def _pick(self, numbers: Sequence[str]) -> str:
+        # The first ones are brought most often, so that one voucher is at two kiosks at once.
+        return numbers[int(len(numbers) * self.kernel.rng.random() ** 2)]
 
     def _mischief(self) -> Input:
         rng = self.kernel.rng
