@@ -2,7 +2,7 @@
 
 OK goes on. CLEAR takes back one character or one step. CANCEL takes back what was typed; with nothing typed it gives up the
 voucher being added, or the whole visit. It is safe everywhere: before the request is on the disk nothing has happened, and
-after that it does nothing, and the screen says so.
+after that it does nothing, and the screen says so. The key that cannot be undone is deaf for a moment after any other key.
 """
 
 from dataclasses import replace
@@ -43,6 +43,8 @@ def press(state: State, key: Key, now: float) -> Step:
     match scene := state.scene:
         case Attract():
             return _press_attract(state, scene, key, now)
+        case Confirm(visit=visit) if key is Key.OK and now - visit.active_at < state.site.timing.confirm_guard_s:
+            return Step(state)
         case Number() | Digits() | Basket() | ChoosingItem() | Total() | Confirm():
             return _press_waiting(state, scene, key, now)
         case Checking():

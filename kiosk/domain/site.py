@@ -29,6 +29,9 @@ class Timing:
     result_guard_s: float = 0.5
     """A result does not end by a key within this time: the answer often comes faster than the second tap of an impatient
     finger, and would be gone unseen."""
+    confirm_guard_s: float = 0.5
+    """The confirm key does nothing within this time after any other key: the second tap of a finger that trembles on OK must
+    not redeem what nobody has read yet."""
     language_s: float = 30
     """A language chosen while nobody is served falls back after this."""
 

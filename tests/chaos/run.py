@@ -116,7 +116,7 @@ def _revive(world: World, kiosk: Kiosk) -> bool:
                 process.start()
                 dead = True
         try:
-            wait_for(lambda: bool(world.view(kiosk)["online"]), what="the kiosk to be online", alive=kiosk.process)
+            wait_for(lambda: bool(kiosk.view()["online"]), what="the kiosk to be online", alive=kiosk.process)
         except (DemoError, OSError):
             # It died just now, or is not up yet: look again.
             continue

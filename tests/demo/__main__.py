@@ -19,7 +19,7 @@ def main() -> int:
         if wanted.orders is not None:
             return run_script(ROOT / f"script-{wanted.db}", database=wanted.db, orders=wanted.orders, seed=wanted.seed)
         ports = (wanted.web_port, wanted.broker_port, wanted.kiosk_port)
-        return run_live(ROOT / f"live-{wanted.db}", database=wanted.db, ports=ports, reset=wanted.reset)
+        return run_live(ROOT / f"live-{wanted.db}", database=wanted.db, wanted=ports, reset=wanted.reset)
     except DemoError as problem:
         print(f"demo: {problem}", file=sys.stderr)
         return 2

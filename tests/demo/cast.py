@@ -77,21 +77,25 @@ class Cast:
         return replace(voucher, picture=picture.getvalue())
 
 
-def prepare(world: World, *, orders: int, first_day: date, rng: random.Random) -> Cast:
-    """Set the world up, issue vouchers of a running and of an ended programme, and cut them from their sheets."""
+def prepare(world: World, *, orders: int, first_day: date, rng: random.Random, digits: str | None = None) -> Cast:
+    """Set the world up, issue vouchers of a running and of an ended programme, and cut them from their sheets.
+
+    Args:
+        digits: last four of every holder; None draws them.
+    """
     world.set_up(_setup(first_day))
     count = orders * VOUCHERS_PER_ORDER_MEAN + 12
-    fresh = _issue(world, PROGRAMME, count, rng)
-    past = _issue(world, PAST_PROGRAMME, orders // 10 + 4, rng)
+    fresh = _issue(world, PROGRAMME, count, rng, digits)
+    past = _issue(world, PAST_PROGRAMME, orders // 10 + 4, rng, digits)
     host = f"127.0.0.1:{world.ports.web}"
     return Cast(Hand(iter(fresh), iter(past), FACE_VALUE_TWD), world.legend, host)
 
 
 def fill_gallery(kiosk: Kiosk, vouchers: Sequence[Voucher]) -> None:
-    """Put voucher pictures where the bench finds them; the file name says the holder's last four, as the holder would."""
+    """Put voucher pictures where the bench finds them."""
     for voucher in vouchers:
         picture = Image.open(io.BytesIO(voucher.picture))
-        picture.save(kiosk.gallery / f"{voucher.voucher_no}-{voucher.digits}.png")
+        picture.save(kiosk.gallery / f"{voucher.voucher_no}.png")
 
 
 def _setup(first_day: date) -> str:
@@ -108,8 +112,11 @@ def _setup(first_day: date) -> str:
     return text
 
 
-def _issue(world: World, programme_id: str, count: int, rng: random.Random) -> list[Voucher]:
-    holders = [(rng.choice(_SURNAMES) + rng.choice(_GIVEN), "".join(rng.choices(world.legend, k=4))) for _ in range(count)]
+def _issue(world: World, programme_id: str, count: int, rng: random.Random, digits: str | None) -> list[Voucher]:
+    def holder() -> tuple[str, str]:
+        return rng.choice(_SURNAMES) + rng.choice(_GIVEN), digits or "".join(rng.choices(world.legend, k=4))
+
+    holders = [holder() for _ in range(count)]
     numbers, sheets = world.issue(programme_id, holders)
     pictures: Iterator[bytes] = cut_vouchers(sheets)
     return [Voucher(number, digits, picture) for number, (_, digits), picture in zip(numbers, holders, pictures, strict=False)]

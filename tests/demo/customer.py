@@ -54,9 +54,7 @@ class Customer:
 
     def view(self) -> dict[str, Any]:
         """Look at the screen."""
-        with urllib.request.urlopen(f"{self._kiosk.url}/view", timeout=5) as answer:
-            shown: dict[str, Any] = json.load(answer)
-            return shown
+        return self._kiosk.view()
 
     def wait_for(self, screens: Container[str], *, seconds: float = SCREEN_WAIT_S, bear: Container[str] = ()) -> dict[str, Any]:
         """Wait until one of these screens is shown, and return what it shows.

@@ -14,17 +14,21 @@ from tests.demo.processes import DemoError, require_free
 from tests.demo.world import DEMO_PASSWORD, Ports, World, open_world
 
 GALLERY_VOUCHERS = 24
+DIGITS_OF_ALL = "1234"
+"""A person who plays must know them; a real holder's are drawn by his ID."""
 
 
-def run_live(root: Path, *, database: str, ports: tuple[int, int, int], reset: bool) -> int:
+def run_live(root: Path, *, database: str, wanted: tuple[int, int, int], reset: bool) -> int:
     """Start the world on fixed ports, say where to click, and wait for Ctrl-C."""
-    web, broker, kiosk = ports
+    web, broker, kiosk = wanted
     require_free(web, what="dashboards", option="WEB_PORT")
     require_free(broker, what="broker", option="BROKER_PORT")
     require_free(kiosk, what="kiosk screen", option="KIOSK_PORT")
     known = not reset and (root / "ready").exists()
     site = next(iter(SITES))
-    with open_world(root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], fresh=not known) as world:
+    with open_world(
+        root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], timing="", fresh=not known
+    ) as world:
         ended = threading.Event()
         for which in (signal.SIGINT, signal.SIGTERM):
             signal.signal(which, lambda *_: ended.set())
@@ -48,7 +52,7 @@ def run_live(root: Path, *, database: str, ports: tuple[int, int, int], reset: b
 def _first_time(world: World) -> None:
     say("setting up …")
     today = datetime.now(ZoneInfo("Asia/Taipei")).date()
-    cast = prepare(world, orders=GALLERY_VOUCHERS, first_day=today, rng=random.Random())
+    cast = prepare(world, orders=GALLERY_VOUCHERS, first_day=today, rng=random.Random(), digits=DIGITS_OF_ALL)
     fill_gallery(world.kiosks[0], [*islice(cast.hand.fresh, GALLERY_VOUCHERS), *islice(cast.hand.expired, 2)])
 
 
@@ -74,5 +78,5 @@ def _welcome(world: World, *, known: bool) -> None:
     print(f"\n  {'Welcome back; the data is as you left it.' if known else 'Everything is up.'}\n")
     for name, url, how in rows:
         print(f"  {name:<{width}}  {url:<42} {how}")
-    print("\n  The last four digits of every demo voucher are in the name of its picture on the bench.")
+    print(f"\n  The last four of every voucher here are {DIGITS_OF_ALL}; two vouchers on the bench have expired.")
     print(f"  Logs: {world.root / 'logs'}\n  Ctrl-C stops.\n", flush=True)

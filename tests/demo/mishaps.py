@@ -54,7 +54,7 @@ class BrokerDiesWithItsStore:
         if point == "confirm":
             self._world.ingest.stop()
         elif point == "sending":
-            wait_for(lambda: self._world.view(kiosk)["screen"] in ("sending", "unknown"), what="the kiosk to send")
+            wait_for(lambda: kiosk.view()["screen"] in ("sending", "unknown"), what="the kiosk to send")
             self._world.kill_broker()
             self._world.start_broker()
             self._world.ingest.start()

@@ -10,14 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from tests.demo.database import Database, open_database
 from tests.demo.processes import DemoError, Process, free_port, is_open, python, run_once, wait_for
 
 HERE = Path(__file__).parent
 DIGITS = "0123456789"
+AT_ONCE = "[timing]\nconfirm_guard_s = 0\nresult_guard_s = 0"
+"""A program that plays a customer looks before it presses; it needs no guard against a trembling finger."""
 DEMO_PASSWORD = "voucher-demo"
 
 
@@ -59,6 +63,19 @@ class Kiosk:
     def config(self) -> Path:
         return self.folder / "kiosk.toml"
 
+    def view(self) -> dict[str, Any]:
+        """What the screen shows now.
+
+        Raises:
+            OSError: the kiosk does not answer, or died while it did.
+        """
+        try:
+            with urllib.request.urlopen(f"{self.url}/view", timeout=5) as answer:
+                shown: dict[str, Any] = json.load(answer)
+                return shown
+        except HTTPException as cut_off:
+            raise ConnectionError(f"the kiosk at {self.site_id} broke off") from cut_off
+
 
 @dataclass(slots=True)
 class World:
@@ -72,6 +89,8 @@ class World:
     """What the keypad's digit keys stand for when ID digits are typed; the leak test uses rare symbols."""
     broker_extra: str = ""
     """Lines appended to the broker's ACL (the leak test listens in)."""
+    timing: str = ""
+    """The kiosks' ``[timing]`` section."""
     broker: Process = field(init=False)
     web: Process = field(init=False)
     ingest: Process = field(init=False)
@@ -115,7 +134,7 @@ class World:
             for folder in (kiosk.camera, kiosk.gallery):
                 folder.mkdir(parents=True, exist_ok=True)
             text = Template((HERE / "kiosk.toml").read_text("utf-8")).substitute(
-                values, kiosk=kiosk.folder, screen_port=kiosk.port, legend=self.legend
+                values, kiosk=kiosk.folder, screen_port=kiosk.port, legend=self.legend, timing=self.timing
             )
             kiosk.config.write_text(text, "utf-8")
 
@@ -195,19 +214,13 @@ class World:
             run_once(command, log=self.root / "logs" / "commands.log", environment={"VK_CLAIM_CODE": code})
         kiosk.process.start(**extra)
         wait_for(lambda: is_open("127.0.0.1", kiosk.port), what=f"the screen of {kiosk.site_id} to listen", alive=kiosk.process)
-        wait_for(lambda: bool(self.view(kiosk).get("online")), what=f"{kiosk.site_id} to be online", alive=kiosk.process)
+        wait_for(lambda: bool(kiosk.view().get("online")), what=f"{kiosk.site_id} to be online", alive=kiosk.process)
 
     def pending(self, kiosk: Kiosk) -> int:
         """How many of its redeem requests have no answer on its disk."""
         with closing(sqlite3.connect(f"file:{kiosk.folder / 'state' / 'outbox.sqlite3'}?mode=ro", uri=True)) as outbox:
             count: int = outbox.execute("SELECT count(*) FROM unanswered").fetchone()[0]
             return count
-
-    def view(self, kiosk: Kiosk) -> dict[str, object]:
-        """What the kiosk's screen shows now."""
-        with urllib.request.urlopen(f"{kiosk.url}/view", timeout=5) as answer:
-            shown: dict[str, object] = json.load(answer)
-            return shown
 
     def kill_broker(self) -> None:
         """Pull its plug and lose its store."""
@@ -244,6 +257,7 @@ def open_world(
     sites: Sequence[str],
     legend: str = DIGITS,
     broker_extra: str = "",
+    timing: str = AT_ONCE,
     fresh: bool,
 ) -> Iterator[World]:
     """Open a world in ``root``; on leaving, every process of it has ended.
@@ -258,7 +272,7 @@ def open_world(
             shutil.rmtree(root, ignore_errors=True)
         root.mkdir(exist_ok=True)
         with open_database(database, root, fresh=fresh) as opened:
-            yield from _run(World(root, opened, ports, sites, legend, broker_extra))
+            yield from _run(World(root, opened, ports, sites, legend, broker_extra, timing))
 
 
 def _run(world: World) -> Iterator[World]:

@@ -93,8 +93,10 @@ class Visits(RuleBasedStateMachine):
         self.scan(index)
         self.type_four_and_ok("1234")
         self.answer_check(len(self.world.checks) - 1, None)
-        for key in ["ok", "1", *str(total), "ok", "ok"]:
+        for key in ["ok", "1", *str(total), "ok"]:
             self.feed(KeyPressed(Key(key)))
+        self.now += self.state.site.timing.confirm_guard_s
+        self.feed(KeyPressed(Key.OK))
         if answered and isinstance(self.state.scene, at.Sending):
             request = self.state.scene.request_id
             save = self.world.rows[request].save
@@ -254,7 +256,7 @@ class Visits(RuleBasedStateMachine):
             assert view.total_twd is not None
             assert view.topup_twd == max(0, view.total_twd - view.redeemed_twd)
         assert view.no_change == (
-            view.screen in {Screen.CONFIRM, Screen.SENDING}
+            view.screen in {Screen.CONFIRM, Screen.SENDING, Screen.MORE_TIME}
             and view.total_twd is not None
             and view.redeemed_twd > view.total_twd
         )

@@ -108,6 +108,7 @@ class HandKiosk:
     def confirm(self, total: str = "1000", *, answers: bool = True) -> None:
         """From the basket to the confirm key and beyond."""
         self.press(Key.OK, *total, Key.OK)
+        self.clock.elapsed_s += self._site.timing.confirm_guard_s
         self.press(Key.OK, answers=answers)
 
     def add_voucher(self, voucher_no: str, *, digits: str = "0000", **facts: int) -> str:

@@ -116,7 +116,7 @@ class KioskProcess:
             "camera": f'[camera]\nkind = "folder"\npath = "{self.camera}"\nframes_per_s = 30',
             "keypad": '[keypad]\nkind = "screen"',
             "screen": f"[screen]\nport = {self.port}",
-            "timing": "",
+            "timing": "[timing]\nconfirm_guard_s = 0",
         }
         self.config.write_text("\n".join({**lines, **changes}.values()), "utf-8")
 

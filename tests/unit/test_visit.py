@@ -439,6 +439,17 @@ def test_order_below_the_vouchers_warns_that_there_is_no_change() -> None:
     assert not show(exact, NOW).no_change
 
 
+def test_a_second_tap_does_not_confirm_what_nobody_has_read() -> None:
+    typed = replace(state_of("total"), scene=at.Total(FULL, "item-1", "80"))
+    asked = advance(typed, KeyPressed(Key.OK), NOW + 1).state
+    guard_s = SITE.timing.confirm_guard_s
+    at_once = advance(asked, KeyPressed(Key.OK), NOW + 1 + guard_s / 2)
+    assert isinstance(at_once.state.scene, at.Confirm)
+    assert at_once.effects == ()
+    later = advance(asked, KeyPressed(Key.OK), NOW + 1 + guard_s)
+    assert isinstance(later.state.scene, at.Saving)
+
+
 def test_confirmation_saves_what_was_shown() -> None:
     step = pressed("confirm", "ok")
     assert SaveRequest(1, 4, FULL.held, ORDER) in step.effects
