@@ -27,7 +27,7 @@ def run_live(root: Path, *, database: str, wanted: tuple[int, int, int], reset: 
     known = not reset and (root / "ready").exists()
     site = next(iter(SITES))
     with open_world(
-        root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], timing="", fresh=not known
+        root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], by_hand=True, fresh=not known
     ) as world:
         ended = threading.Event()
         for which in (signal.SIGINT, signal.SIGTERM):

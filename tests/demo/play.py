@@ -8,7 +8,8 @@ merchant's payout. The last evening is not confirmed, so that something stays un
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ TAIPEI = ZoneInfo("Asia/Taipei")
 DAYS = 14
 OPENING, CLOSING = 9, 20
 WEDNESDAY, THURSDAY = 2, 3
+_ALONE = frozenset({Story.USED, Story.REPEATED, Story.RESENT})
+"""Stories that disturb, or depend on, what happens at the other kiosk."""
 
 
 @dataclass(slots=True)
@@ -72,9 +75,9 @@ def play(world: World, cast: Cast, told: Sequence[Story], rng: random.Random) ->
         if day:
             _night(world, diary, today)
         numbers = range(len(told) * day // DAYS, len(told) * (day + 1) // DAYS)
-        for place, number in enumerate(numbers):
-            world.jump_to(_at(today, OPENING) + timedelta(hours=CLOSING - OPENING) * place / len(numbers))
-            _serve(world, cast, make_order(number, told[number], cast.hand, rng), diary, rng)
+        for group in _groups(numbers, told, len(world.kiosks)):
+            world.jump_to(_at(today, OPENING) + timedelta(hours=CLOSING - OPENING) * (group[0] - numbers[0]) / len(numbers))
+            _serve(world, cast, [make_order(number, told[number], cast.hand, rng) for number in group], diary, rng)
         if day < DAYS - 1:
             world.jump_to(_at(today, CLOSING + 1))
             for login in SITES.values():
@@ -82,15 +85,38 @@ def play(world: World, cast: Cast, told: Sequence[Story], rng: random.Random) ->
     return diary
 
 
-def _serve(world: World, cast: Cast, order: Order, diary: Diary, rng: random.Random) -> None:
-    kiosk = world.kiosks[order.number % len(world.kiosks)]
-    customer = Customer(kiosk, legend=world.legend, rng=rng)
-    order = cast.dress(order)
-    outcome = customer.visit(order, mishap_of(order.story, world))
-    diary.outcomes.append((order, outcome))
-    if outcome.reason != order.refusal:
-        raise DemoError(f"order {order.number + 1} ({order.story}) ended {outcome}, expected {order.refusal or 'accepted'}")
-    _progress(len(diary.outcomes), order, outcome, world.now())
+def _groups(numbers: Sequence[int], told: Sequence[Story], kiosks: int) -> Iterator[list[int]]:
+    """Put orders together that may be served at the same time, one at each kiosk."""
+    group: list[int] = []
+    for number in numbers:
+        if group and (told[number] in _ALONE or told[group[-1]] in _ALONE or len(group) == kiosks):
+            yield group
+            group = []
+        group.append(number)
+    if group:
+        yield group
+
+
+def _serve(world: World, cast: Cast, orders: Sequence[Order], diary: Diary, rng: random.Random) -> None:
+    """Serve these orders at once, each at its own kiosk."""
+
+    def visit(place: int, order: Order, own: random.Random) -> Outcome:
+        customer = Customer(world.kiosks[place], legend=world.legend, rng=own)
+        return customer.visit(cast.dress(order), mishap_of(order.story, world))
+
+    places = range(len(orders)) if len(orders) > 1 else [orders[0].number % len(world.kiosks)]
+    seeds = [random.Random(rng.randrange(1 << 30)) for _ in orders]
+    if len(orders) == 1:
+        # In this thread: a mishap starts processes, and the kernel ends those with the thread that started them.
+        outcomes = [visit(places[0], orders[0], seeds[0])]
+    else:
+        with ThreadPoolExecutor(len(orders)) as counters:
+            outcomes = list(counters.map(visit, places, orders, seeds))
+    for order, outcome in zip(orders, outcomes, strict=True):
+        diary.outcomes.append((order, outcome))
+        if outcome.reason != order.refusal:
+            raise DemoError(f"order {order.number + 1} ({order.story}) ended {outcome}, expected {order.refusal or 'accepted'}")
+        _progress(len(diary.outcomes), order, outcome, world.now())
 
 
 def _night(world: World, diary: Diary, today: date) -> None:

@@ -66,7 +66,10 @@ def require_free(port: int, *, what: str, option: str) -> None:
 
 
 class Process:
-    """One child: its own session (Ctrl-C reaches only us), its own log file, killed by the kernel should we die."""
+    """One child: its own session (Ctrl-C reaches only us), its own log file, killed by the kernel should we die.
+
+    The kernel watches the *thread* that starts it, so start children in a thread that lives as long as they shall.
+    """
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.name = name

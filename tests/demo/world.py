@@ -20,9 +20,9 @@ from tests.demo.processes import DemoError, Process, free_port, is_open, python,
 
 HERE = Path(__file__).parent
 DIGITS = "0123456789"
-AT_ONCE = "[timing]\nconfirm_guard_s = 0\nresult_guard_s = 0"
-"""A program that plays a customer looks before it presses; it needs no guard against a trembling finger."""
 DEMO_PASSWORD = "voucher-demo"
+PROGRAM_TIMING = "[timing]\nconfirm_guard_s = 0\nresult_guard_s = 0"
+"""A program that plays a customer looks before it presses; it needs no guard against a trembling finger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ class World:
     """What the keypad's digit keys stand for when ID digits are typed; the leak test uses rare symbols."""
     broker_extra: str = ""
     """Lines appended to the broker's ACL (the leak test listens in)."""
-    timing: str = ""
-    """The kiosks' ``[timing]`` section."""
+    by_hand: bool = False
+    """Kiosks are played by a person, with the guards that people need."""
     broker: Process = field(init=False)
     web: Process = field(init=False)
     ingest: Process = field(init=False)
@@ -134,9 +134,14 @@ class World:
             for folder in (kiosk.camera, kiosk.gallery):
                 folder.mkdir(parents=True, exist_ok=True)
             text = Template((HERE / "kiosk.toml").read_text("utf-8")).substitute(
-                values, kiosk=kiosk.folder, screen_port=kiosk.port, legend=self.legend, timing=self.timing
+                values, kiosk=kiosk.folder, screen_port=kiosk.port, legend=self.legend, **self._guards()
             )
             kiosk.config.write_text(text, "utf-8")
+
+    def _guards(self) -> dict[str, str]:
+        if self.by_hand:
+            return {"timing": "", "double_strike_s": "0.15"}
+        return {"timing": PROGRAM_TIMING, "double_strike_s": "0.0"}
 
     # The simulated calendar --------------------------------------------------------------------------------------------
 
@@ -257,7 +262,7 @@ def open_world(
     sites: Sequence[str],
     legend: str = DIGITS,
     broker_extra: str = "",
-    timing: str = AT_ONCE,
+    by_hand: bool = False,
     fresh: bool,
 ) -> Iterator[World]:
     """Open a world in ``root``; on leaving, every process of it has ended.
@@ -272,7 +277,7 @@ def open_world(
             shutil.rmtree(root, ignore_errors=True)
         root.mkdir(exist_ok=True)
         with open_database(database, root, fresh=fresh) as opened:
-            yield from _run(World(root, opened, ports, sites, legend, broker_extra, timing))
+            yield from _run(World(root, opened, ports, sites, legend, broker_extra, by_hand))
 
 
 def _run(world: World) -> Iterator[World]:
