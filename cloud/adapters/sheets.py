@@ -60,6 +60,8 @@ class Sheets:
     vouchers: Sequence[IssuedVoucher]
     codes: Sequence[str]
     """Content of each voucher's code."""
+    pictures: Sequence[bytes]
+    """Each code, drawn once for PDF and PNG: choosing its mask is most of the work."""
     batch: str
     """How people name the issue, for the page's foot."""
     help_line: str = "0800-211-734"
@@ -91,7 +93,7 @@ def make_sheets(
         ValueError: a programme that signs comes without key, or the other way round.
     """
     codes = [encode_voucher(one.voucher_no, host=host, key_id=terms.signing_key_id, key=key) for one in vouchers]
-    return Sheets(terms, vouchers, codes, batch)
+    return Sheets(terms, vouchers, codes, [encode_code(code) for code in codes], batch)
 
 
 def render_sheets(sheets: Sheets) -> bytes:
@@ -141,7 +143,7 @@ def _render(sheets: Sheets, format: Literal["pdf", "png"], ppi: float | None) ->
 
 def _content(sheets: Sheets) -> dict[str, Any]:
     terms = sheets.terms
-    vouchers = [_voucher(one, code) for one, code in zip(sheets.vouchers, sheets.codes, strict=True)]
+    vouchers = [_voucher(one, picture) for one, picture in zip(sheets.vouchers, sheets.pictures, strict=True)]
     pages = [vouchers[start : start + VOUCHERS_PER_PAGE] for start in range(0, len(vouchers), VOUCHERS_PER_PAGE)]
     return {
         "font": FONT,
@@ -160,9 +162,9 @@ def _content(sheets: Sheets) -> dict[str, Any]:
     }
 
 
-def _voucher(one: IssuedVoucher, code: str) -> dict[str, Any]:
+def _voucher(one: IssuedVoucher, picture: bytes) -> dict[str, Any]:
     groups = [one.voucher_no[start : start + 4] for start in range(0, len(one.voucher_no), 4)]
-    return {"number": groups, "holder": one.holder_name_masked, "code": list(encode_code(code))}
+    return {"number": groups, "holder": one.holder_name_masked, "code": list(picture)}
 
 
 def _layout() -> dict[str, Any]:

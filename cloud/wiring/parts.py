@@ -40,6 +40,9 @@ from protocol.errors import PortError
 from protocol.ids import uuid7
 from protocol.voucher import KeyRing
 
+SCREEN_PPI = 150.0
+"""Of the pages to look at; the PDF is what is printed."""
+
 
 class Wiring:
     """Everything, each part opened when it is first asked for."""
@@ -196,7 +199,7 @@ class Wiring:
         pages = 0
         for file_no, sheets in enumerate(self.sheets_of(issue_id), start=1):
             (folder / f"vouchers-{file_no:02}.pdf").write_bytes(render_sheets(sheets))
-            for page in render_pngs(sheets):
+            for page in render_pngs(sheets, ppi=SCREEN_PPI):
                 pages += 1
                 (folder / f"page-{pages:04}.png").write_bytes(page)
         return pages

@@ -32,7 +32,7 @@ BOUNCE_S = 0.004
 CHATTER_S = 0.0003
 """How long one chatter of it lasts."""
 
-SCANS_EXTRA = 3
+SCANS_EXTRA = 1
 """A finger stays, and then stays away, for so many scans more than the keypad needs."""
 
 TAPS_MAX = 256
