@@ -21,7 +21,11 @@ from tests.support.printed import cut_vouchers
 SETUP = Path(__file__).resolve().parents[2] / "docs" / "examples" / "programme.toml"
 FACE_VALUE_TWD = 1000
 PROGRAMME, PAST_PROGRAMME = "travel-2026", "spring-2025"
-SITES = {"boan-lobby": MerchantLogin("lodging", "boan"), "yunling-gate": MerchantLogin("amusement", "yunling")}
+SITES = {
+    "boan-lobby": MerchantLogin("lodging", "boan"),
+    "yunling-gate": MerchantLogin("amusement", "yunling"),
+    "boan-harbour": MerchantLogin("lodging", "boan"),
+}
 """Where the demo's kiosks stand, and who confirms there in the evening."""
 UNLUCKY_ACCOUNT = "00041210765432"
 """Payout account of the second site's merchant; the bank returns one of its payouts as closed."""

@@ -80,7 +80,7 @@ def play(world: World, cast: Cast, told: Sequence[Story], rng: random.Random) ->
             _serve(world, cast, [make_order(number, told[number], cast.hand, rng) for number in group], diary, rng)
         if day < DAYS - 1:
             world.jump_to(_at(today, CLOSING + 1))
-            for login in SITES.values():
+            for login in dict.fromkeys(SITES.values()):
                 MerchantAtDesk(world, login).confirm_all()
     return diary
 

@@ -1,6 +1,7 @@
 """Printed sheets: every code on the page is where it is said to be, and reads back as its voucher."""
 
 import io
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -106,14 +107,14 @@ def test_the_pdf_embeds_its_font() -> None:
 def test_data_is_never_markup() -> None:
     wanted = sheets(1)
     tricky = IssueTerms("travel-2026", "#pagebreak() *券* $x$", "@name <a>", 1_000, date(2026, 10, 1), date(2027, 4, 30), None)
-    assert len(pages_of(Sheets(tricky, wanted.vouchers, wanted.codes, "#panic()"), ppi=40.0)) == 1
+    assert len(pages_of(replace(wanted, terms=tricky, batch="#panic()"), ppi=40.0)) == 1
 
 
 @pytest.mark.parametrize("count", [0, SHEET_VOUCHERS_MAX + 1])
 def test_none_or_too_many_are_refused(count: int) -> None:
     wanted = sheets(1)
     with pytest.raises(ValueError, match="1 to 800 vouchers"):
-        render_sheets(Sheets(wanted.terms, list(wanted.vouchers) * count, list(wanted.codes) * count, "K7M-2QX"))
+        render_sheets(replace(wanted, vouchers=list(wanted.vouchers) * count))
 
 
 def test_a_missing_font_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
