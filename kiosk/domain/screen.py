@@ -34,6 +34,7 @@ from kiosk.domain.scenes import (
     Why,
 )
 from kiosk.domain.site import ITEM_KEYS, Site
+from kiosk.domain.steps import shown_s
 from kiosk.domain.view import ItemView, RefusalView, Screen, View, VoucherView
 from protocol.ids import reference
 from protocol.limits import ID_DIGITS_LENGTH, VOUCHER_NO_LENGTH
@@ -64,12 +65,13 @@ def _show_scene(site: Site, scene: Scene, now: float) -> View:
             late = now - scene.since >= site.timing.still_checking_s
             return replace(_of(visit), screen=Screen.CHECKING, step=2, still_checking=late, can_cancel=True)
         case Saving(visit, order):
-            return _show_sending(visit, order)
+            return _show_sending(site, visit, order)
         case Sending(visit, order):
             late = now - scene.since >= site.timing.still_checking_s
-            return replace(_show_sending(visit, order), still_checking=late, reference=reference(scene.request_id))
+            return replace(_show_sending(site, visit, order), still_checking=late, reference=reference(scene.request_id))
         case Done() | Refused() | Unknown():
-            return _show_result(scene)
+            left = max(0, ceil(shown_s(site.timing, scene) - (now - scene.since)))
+            return replace(_show_result(scene), seconds_left=left)
     assert_never(scene)
 
 
@@ -92,20 +94,21 @@ def _show_waiting(site: Site, scene: Waiting) -> View:
             view = replace(view, screen=Screen.TOTAL, step=3, entry=entry, item_code=item_code)
             return replace(view, can_clear=True, can_ok=bool(entry))
         case Confirm(visit, order):
-            view = replace(_with_order(view, visit, order), screen=Screen.CONFIRM, step=3)
+            view = replace(_with_order(view, site, visit, order), screen=Screen.CONFIRM, step=3)
             return replace(view, can_clear=True, can_ok=True)
     assert_never(scene)
 
 
-def _show_sending(visit: Visit, order: Order) -> View:
-    return replace(_with_order(_of(visit), visit, order), screen=Screen.SENDING, step=3, can_cancel=False)
+def _show_sending(site: Site, visit: Visit, order: Order) -> View:
+    return replace(_with_order(_of(visit), site, visit, order), screen=Screen.SENDING, step=3, can_cancel=False)
 
 
 def _show_result(scene: Result) -> View:
     view = replace(_of(scene.visit), can_ok=True, can_cancel=False, back_to_basket=bool(scene.visit.held))
     match scene:
         case Done(_, _, accepted, used):
-            view = replace(view, screen=Screen.DONE, vouchers=_vouchers(used), reference=accepted.reference)
+            step = None if scene.repeated else 3
+            view = replace(view, screen=Screen.DONE, step=step, vouchers=_vouchers(used), reference=accepted.reference)
             view = replace(view, redeemed_twd=accepted.redeemed_twd, total_twd=accepted.order_total_twd)
             return replace(view, topup_twd=accepted.topup_twd, redeemed_at=accepted.redeemed_at, repeated=scene.repeated)
         case Refused(_, why):
@@ -127,9 +130,10 @@ def _of(visit: Visit) -> View:
     )
 
 
-def _with_order(view: View, visit: Visit, order: Order) -> View:
+def _with_order(view: View, site: Site, visit: Visit, order: Order) -> View:
     worth, total = visit.held_twd, order.total_twd
-    return replace(view, total_twd=total, topup_twd=max(0, total - worth), no_change=worth > total, item_code=order.item_code)
+    view = replace(view, items=_items(site), item_code=order.item_code)
+    return replace(view, total_twd=total, topup_twd=max(0, total - worth), no_change=worth > total)
 
 
 def _vouchers(held: tuple[Held, ...]) -> list[VoucherView]:

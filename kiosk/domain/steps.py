@@ -8,6 +8,7 @@ Every one returns a :class:`Step`; none looks at a clock. The rules kept here:
 """
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from kiosk.domain.effects import Effect, LookUp, NoteShown, SendRelease, Sound, Tune
 from kiosk.domain.scenes import (
@@ -23,10 +24,12 @@ from kiosk.domain.scenes import (
     Scene,
     State,
     Total,
+    Unknown,
     Visit,
     Waiting,
     Why,
 )
+from kiosk.domain.site import Timing
 from protocol.limits import VOUCHERS_PER_ORDER_MAX
 from protocol.reasons import Reason
 from protocol.voucher import VoucherCode
@@ -80,6 +83,18 @@ def leave_result(state: State, scene: Result, now: float) -> Step:
     """A result was read, or its time is over."""
     step = back_or_home(state, replace(scene.visit, active_at=now), now)
     return step.after(NoteShown(scene.request_id)) if isinstance(scene, Done) else step
+
+
+def shown_s(timing: Timing, scene: Result) -> float:
+    """How many seconds a result is shown."""
+    match scene:
+        case Done():
+            return timing.done_s
+        case Refused():
+            return timing.refused_s
+        case Unknown():
+            return timing.unknown_s
+    assert_never(scene)
 
 
 def refuse(state: State, visit: Visit, why: Why, now: float, reference: str | None = None) -> Step:

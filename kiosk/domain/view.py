@@ -76,7 +76,7 @@ class View(Struct, frozen=True, kw_only=True):
     language: str
     """``zh-Hant-TW``, ``en``, ``ja`` or ``ko``."""
     step: int | None = None
-    """1 scan, 2 last four, 3 confirm; None outside a visit."""
+    """1 scan, 2 last four, 3 confirm; None where nothing is going forward. On DONE the last one is behind too."""
     entry: str = ""
     """What is being typed: the voucher number (NUMBER) or amount (TOTAL) in clear, dots on DIGITS."""
     entry_length: int = 0
@@ -94,11 +94,11 @@ class View(Struct, frozen=True, kw_only=True):
     item_code: str | None = None
     refusal: RefusalView | None = None
     back_to_basket: bool = False
-    """REFUSED, UNKNOWN and a repeated DONE: the visit goes on with the vouchers held before."""
+    """REFUSED, UNKNOWN and DONE: the visit goes on with the vouchers it still holds."""
     reference: str | None = None
     """Six characters for the help line, ``K7M-2QX``."""
     redeemed_at: str | None = None
-    """DONE and a repeated scan: when, RFC 3339, UTC."""
+    """DONE: when, RFC 3339, UTC."""
     still_checking: bool = False
     """The answer takes longer than usual."""
     seconds_left: int | None = None

@@ -51,7 +51,6 @@ from kiosk.domain.scenes import (
     Number,
     OutOfOrder,
     Refused,
-    Result,
     Saving,
     Scene,
     Sending,
@@ -59,8 +58,8 @@ from kiosk.domain.scenes import (
     Total,
     Unknown,
 )
-from kiosk.domain.site import LANGUAGES, Timing
-from kiosk.domain.steps import Step, end_visit, go, go_home, leave_result, offer, release, resume, start_visit
+from kiosk.domain.site import LANGUAGES
+from kiosk.domain.steps import Step, end_visit, go, go_home, leave_result, offer, release, resume, shown_s, start_visit
 from protocol.reasons import Reason
 from protocol.voucher import VoucherCode
 
@@ -118,7 +117,7 @@ def _pass_time(state: State, now: float) -> Step:
         case Checking() | Sending():
             return _give_up_waiting(state, scene, now) if now - scene.since >= timing.answer_wait_s else Step(state)
         case Done() | Refused() | Unknown():
-            return leave_result(state, scene, now) if now - scene.since >= _shown_s(timing, scene) else Step(state)
+            return leave_result(state, scene, now) if now - scene.since >= shown_s(timing, scene) else Step(state)
         case Saving() | OutOfOrder():
             # The disk answers Saving at once; the technician answers OutOfOrder.
             return Step(state)
@@ -133,17 +132,6 @@ def _give_up_waiting(state: State, scene: Checking | Sending, now: float) -> Ste
         return go(state, unknown, Sound(Tune.AGAIN), *release(visit, (scene.voucher_no,)))
     unknown = Unknown(replace(visit, held=()), now, scene.request_id, visit.held)
     return go(state, unknown, Sound(Tune.AGAIN))
-
-
-def _shown_s(timing: Timing, scene: Result) -> float:
-    match scene:
-        case Done():
-            return timing.done_s
-        case Refused():
-            return timing.refused_s
-        case Unknown():
-            return timing.unknown_s
-    assert_never(scene)
 
 
 def _scan(state: State, code: VoucherCode | Reason, now: float) -> Step:

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from kiosk.domain.view import Screen
+from kiosk.domain.view import Screen, View
 
 LANGUAGES: Final = ("zh-Hant-TW", "en", "ja", "ko")
 """BCP 47 tags; the first one is what every visit begins with."""
@@ -30,6 +30,8 @@ class KeyWords(Struct, frozen=True, forbid_unknown_fields=True):
     clear: str
     ok: str
     digits: str
+    to_list: str
+    """On OK, where a result leads back to the vouchers that are still held."""
 
 
 class StepWords(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +67,8 @@ class BillWords(Struct, frozen=True, forbid_unknown_fields=True):
     redeemed: str
     total: str
     topup: str
+    topup_then: str
+    """The top-up of an earlier visit: a fact, no request to pay."""
     no_topup: str
     pay_counter: str
     """To whom the top-up is paid."""
@@ -98,6 +102,8 @@ class Words(Struct, frozen=True, forbid_unknown_fields=True):
     units: UnitWords
     bill: BillWords
     screens: dict[Screen, ScreenWords]
+    earlier: ScreenWords
+    """Instead of DONE's own, where it tells the outcome of an earlier visit."""
     languages: str
     """Names the group of language buttons."""
     large_text: str
@@ -107,12 +113,18 @@ class Words(Struct, frozen=True, forbid_unknown_fields=True):
     no_change: str
     """With a place for ``{amount}``: what is lost."""
     back_to_basket: str
+    """On a result: the visit goes on with the vouchers that are still held."""
+    already_added: str
     seconds_left: str
     """With a place for ``{seconds}``: until the screen ends by itself."""
 
     def amount(self, twd: int) -> str:
         """``1,000 元`` or ``NT$1,000``; no line may break inside."""
         return f"{self.units.before}{twd:,}{self.units.after}".replace(" ", "\N{NO-BREAK SPACE}")
+
+    def text_of(self, view: View) -> ScreenWords:
+        """What the screen of this view says."""
+        return self.earlier if view.repeated else self.screens[view.screen]
 
     def count(self, vouchers: int) -> str:
         """``3 張``, ``× 3``."""

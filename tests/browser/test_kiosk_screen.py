@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page
 
 from kiosk.adapters.screen.pages import SILENCE_MS
@@ -15,7 +16,7 @@ from kiosk.domain.view import Screen, View
 from kiosk.words import LANGUAGES, load_words
 from tests.support.browser import axe_violations, watched_page
 from tests.support.screens import RecordingBench, Stage, paint_vouchers, screen_stage
-from tests.support.views import held, sample_views
+from tests.support.views import sample_views
 
 SIZES = {"kiosk": (1280, 800), "upright": (800, 1280), "phone": (390, 844)}
 _OUTSIDE = """() => {
@@ -171,6 +172,25 @@ def test_the_amounts_that_matter_are_there(page: Page, stage: Stage) -> None:
     assert "already_redeemed" in page.locator("#sum").inner_text()
 
 
+def test_an_earlier_outcome_looks_unlike_a_fresh_success(page: Page, stage: Stage) -> None:
+    page.goto(stage.server.url)
+    views = sample_views("zh-Hant-TW")
+    looks = {}
+    for name in ("done", "done-earlier"):
+        stage.show(page, views[name])
+        band = page.locator(".band")
+        colours = band.evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]")
+        shape = band.locator("svg").inner_html()
+        size = page.locator("h1").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        looks[name] = (*colours, shape, size)
+    assert all(new != old for new, old in zip(*looks.values(), strict=True))
+    assert looks["done-earlier"][-1] < looks["done"][-1]
+    assert page.locator("#body .huge").count() == 0
+    assert "這張券先前已完成抵用" in page.locator("h1").inner_text().replace("\n", "")
+    assert "10/5 14:32" in page.locator("#body").inner_text()
+    assert "K7M-2QX" in page.locator("#side").inner_text()
+
+
 def test_touch_sends_the_keys_of_the_keypad_in_order(page: Page, stage: Stage) -> None:
     page.goto(stage.server.url)
     stage.show(page, View(screen=Screen.NUMBER, can_clear=True, can_ok=True, step=1, language="en", **_visit()))
@@ -204,15 +224,6 @@ def test_enter_on_a_button_reached_by_tab_presses_that_button(page: Page, stage:
     assert page.evaluate("document.activeElement.id") == "item-1", "the focus must survive a new picture"
 
 
-def test_a_double_strike_confirms_once(page: Page, stage: Stage) -> None:
-    page.goto(stage.server.url)
-    stage.show(page, sample_views("en")["total"])
-    for button in ("key-ok", "key-ok", "pad-3"):
-        page.evaluate("id => document.getElementById(id).click()", button)
-    _wait_for(page, lambda: Key.DIGIT_3 in stage.keys)
-    assert stage.keys == [Key.OK, Key.DIGIT_3]
-
-
 def test_language_buttons_tell_the_kiosk(page: Page, stage: Stage) -> None:
     page.goto(stage.server.url)
     page.wait_for_selector("[data-screen=attract]")
@@ -235,10 +246,10 @@ def test_a_wait_that_ends_at_once_is_not_shown(page: Page, stage: Stage) -> None
 
 def test_the_countdown_counts_without_drawing_anew(page: Page, stage: Stage) -> None:
     page.goto(stage.server.url)
-    fields: dict[str, Any] = {"screen": Screen.MORE_TIME, "language": "en", **held(1)}
-    stage.show(page, View(seconds_left=20, **fields))
+    asked = sample_views("en")["more-time"]
+    stage.show(page, replace(asked, seconds_left=20))
     page.evaluate("document.querySelector('h1').dataset.same = 'yes'")
-    stage.show(page, View(seconds_left=19, **fields))
+    stage.show(page, replace(asked, seconds_left=19))
     assert page.locator(".countdown").inner_text() == "19"
     assert page.locator("h1[data-same]").count() == 1
 
@@ -249,7 +260,7 @@ def test_outcomes_are_heard(page: Page, stage: Stage) -> None:
     views = sample_views("en")
     stage.show(page, views["sending"])
     page.evaluate("window.heard = []")
-    for name, notes in (("done", [659, 880]), ("refused-used", [220]), ("unknown", [587, 587])):
+    for name, notes in (("done", [659, 880]), ("refused-used", [220]), ("unknown", [587, 587]), ("done-earlier", [587, 587])):
         stage.show(page, views[name])
         assert page.evaluate("window.heard.splice(0)") == notes
 

@@ -64,7 +64,53 @@ def test_a_screen_reader_hears_the_question_and_what_is_owed() -> None:
     said = draw(sample_views("zh-Hant-TW")["confirm"]).say
     assert said == "請核對金額 須補金額 2,050\N{NO-BREAK SPACE}元 按下確認後，無法退券"
     assert draw(sample_views("en")["done-no-topup"]).say.endswith("Nothing more to pay")
-    assert "Tries left: 3" in draw(sample_views("en")["refused-digits"]).say
+    assert "Tries left: 3" in draw(sample_views("en")["digits-no-match"]).say
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_earlier_outcome_asks_for_no_money_and_does_not_look_new(language: str) -> None:
+    words, views = load_words()[language], sample_views(language)
+    fresh, earlier = draw(views["done"]), draw(views["done-earlier"])
+    for text in (words.screens[Screen.DONE].prompt, words.bill.pay_counter, "shape done"):
+        assert text not in earlier.html
+    assert f"<dt>{words.bill.topup}</dt>" not in earlier.html
+    assert 'class="owed"' not in earlier.html
+    for fact in (words.bill.topup_then, "2,050", "K7M-2QX", moment("2025-10-05T06:32:10Z", words)):
+        assert fact in earlier.html
+    assert words.bill.topup in fresh.say
+    assert words.bill.topup not in earlier.say.replace(words.bill.topup_then, "")
+    assert earlier.keys[-1].label != fresh.keys[-1].label
+
+
+@pytest.mark.parametrize("name", ["done-earlier-basket", "refused-basket", "unknown-basket"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_result_says_that_the_visit_goes_on(name: str, language: str) -> None:
+    words = load_words()[language]
+    picture = draw(sample_views(language)[name])
+    assert words.back_to_basket in picture.html
+    assert picture.say.endswith(words.back_to_basket)
+    assert picture.keys[-1].label == words.keys.to_list
+    over = draw(sample_views(language)["refused-used"])
+    assert words.back_to_basket not in over.html
+    assert over.keys[-1].label == words.screens[Screen.REFUSED].ok
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_voucher_shown_twice_is_told(language: str) -> None:
+    words, views = load_words()[language], sample_views(language)
+    again = draw(views["basket-3-again"])
+    assert words.already_added in again.html
+    assert again.say.startswith(words.already_added)
+    assert words.already_added not in draw(views["basket-3"]).html
+
+
+def test_wrong_digits_are_told_where_they_are_typed_again() -> None:
+    html = draw(sample_views("zh-Hant-TW")["digits-no-match"]).html
+    assert "券號與末四碼不符。請再確認一次，還可以輸入 3 次。" in html
+
+
+def test_the_chosen_item_is_shown_by_its_name() -> None:
+    assert "<dd>住宿</dd>" in draw(sample_views("zh-Hant-TW")["confirm"]).html
 
 
 def test_an_unknown_language_is_drawn_in_the_first() -> None:

@@ -5,19 +5,26 @@ import pytest
 from kiosk.adapters.screen.sounds import Sound, louder, sound_of
 from kiosk.domain.view import RefusalView, Screen, View
 from protocol.reasons import Reason
-from tests.support.views import held, sample_views, vouchers
+from tests.support.views import sample_views
 
 VIEWS = sample_views("en")
 CASES = [
     ("attract", "digits", Sound.CLICK),
     ("digits", "checking", None),
     ("checking", "basket-1", Sound.ACCEPT),
-    ("basket-1", "basket-3", Sound.ACCEPT),
+    ("basket-3", "basket-3-again", Sound.AGAIN),
+    ("number", "basket-3-again", Sound.AGAIN),
+    ("basket-3-again", "item", Sound.CLICK),
+    ("checking", "digits-no-match", Sound.AGAIN),
+    ("digits", "done-earlier", Sound.AGAIN),
+    ("digits", "done-earlier-basket", Sound.AGAIN),
+    ("done-earlier-basket", "basket-3", Sound.CLICK),
+    ("unknown-basket", "basket-3", Sound.CLICK),
     ("total-empty", "total", Sound.CLICK),
     ("confirm", "sending", None),
     ("sending", "done", Sound.ACCEPT),
     ("checking", "refused-used", Sound.REFUSE),
-    ("checking", "refused-digits", Sound.AGAIN),
+    ("checking", "refused-basket", Sound.AGAIN),
     ("sending", "unknown", Sound.AGAIN),
     ("total", "more-time", Sound.AGAIN),
     ("attract", "out-of-order", Sound.REFUSE),
@@ -43,9 +50,8 @@ def test_a_second_refusal_on_the_same_screen_is_heard() -> None:
 
 
 def test_going_on_after_a_visit_with_more_vouchers_is_no_success() -> None:
-    ended = View(screen=Screen.DONE, language="en", **held(3))
-    assert sound_of(ended, View(screen=Screen.ATTRACT, language="en")) is None
-    assert len(vouchers(3)) == 3
+    assert sound_of(VIEWS["done-earlier-basket"], VIEWS["basket-3"]) is Sound.CLICK
+    assert sound_of(VIEWS["checking"], VIEWS["refused-basket"]) is Sound.AGAIN
 
 
 @pytest.mark.parametrize(

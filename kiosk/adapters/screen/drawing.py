@@ -95,11 +95,11 @@ class Artist:
         language = view.language if view.language in LANGUAGES else LANGUAGES[0]
         words = self.words[language]
         refusal = self._sentence(view, language)
-        template = self._templates.get_template(f"screens/{view.screen}.html")
+        template = self._templates.get_template(f"screens/{'earlier' if view.repeated else view.screen}.html")
         html = template.render(
             view=view,
             words=words,
-            text=words.screens[view.screen],
+            text=words.text_of(view),
             refusal=refusal,
             language=language,
             touch_digits=self._touch_digits,
@@ -169,21 +169,29 @@ def _key_labels(view: View, words: Words) -> list[KeyLabel]:
     return [
         KeyLabel(Key.CANCEL, words.keys.cancel, view.can_cancel),
         KeyLabel(Key.CLEAR, words.keys.clear, view.can_clear),
-        KeyLabel(Key.OK, words.screens[view.screen].ok or words.keys.ok, view.can_ok),
+        KeyLabel(Key.OK, words.keys.to_list if view.back_to_basket else words.text_of(view).ok or words.keys.ok, view.can_ok),
     ]
 
 
 def _say(view: View, words: Words, refusal: Sentence | None) -> str:
-    text = words.screens[view.screen]
+    text = words.text_of(view)
     prompt = text.later if view.still_checking and text.later else text.prompt
     parts = [prompt.replace("|", "")]
     if refusal is not None:
         parts += [refusal.what, refusal.next]
+    elif view.already_added:
+        parts = [words.already_added, *parts]
     elif view.screen is not Screen.CONFIRM:
         parts.append(text.hint)
-    if view.screen in {Screen.CONFIRM, Screen.DONE} and view.topup_twd is not None:
-        owed = f"{words.bill.topup} {words.amount(view.topup_twd)}" if view.topup_twd else words.bill.no_topup
-        parts.append(owed)
+    parts += _say_what_is_owed(view, words)
     if view.screen is Screen.CONFIRM:
         parts.append(words.warning)
+    if view.back_to_basket:
+        parts.append(words.back_to_basket)
     return " ".join(part for part in parts if part)
+
+
+def _say_what_is_owed(view: View, words: Words) -> list[str]:
+    if view.screen not in {Screen.CONFIRM, Screen.DONE} or view.topup_twd is None or view.repeated:
+        return []
+    return [f"{words.bill.topup} {words.amount(view.topup_twd)}" if view.topup_twd else words.bill.no_topup]

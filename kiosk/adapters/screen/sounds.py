@@ -28,8 +28,10 @@ _ONCE_MORE: Final = frozenset({Reason.NO_MATCH, Reason.BUSY, Reason.NOT_A_VOUCHE
 
 def sound_of(before: View, after: View) -> Sound | None:
     """Choose the sound of the change from ``before`` to ``after``; None where nothing is to be heard."""
-    if len(after.vouchers) > len(before.vouchers):
+    if before.screen is Screen.CHECKING and after.screen is Screen.BASKET and len(after.vouchers) > len(before.vouchers):
         return Sound.ACCEPT
+    if after.already_added and not before.already_added:
+        return Sound.AGAIN
     if after.screen is not before.screen:
         return _sound_of_arrival(after)
     if after.refusal != before.refusal and after.refusal is not None:
@@ -41,10 +43,12 @@ def sound_of(before: View, after: View) -> Sound | None:
 def _sound_of_arrival(view: View) -> Sound | None:
     match view.screen:
         case Screen.DONE:
-            return Sound.ACCEPT
+            return Sound.AGAIN if view.repeated else Sound.ACCEPT
         case Screen.REFUSED:
             is_mild = view.refusal is not None and view.refusal.reason in _ONCE_MORE
             return Sound.AGAIN if is_mild else Sound.REFUSE
+        case Screen.DIGITS if view.refusal is not None:
+            return Sound.AGAIN
         case Screen.UNKNOWN | Screen.MORE_TIME:
             return Sound.AGAIN
         case Screen.OUT_OF_ORDER:

@@ -4,7 +4,6 @@ import { play } from "./sounds.js";
 
 const KEYS = { Enter: "ok", Backspace: "clear", Delete: "clear", Escape: "cancel" };
 const PATIENCE_MS = 400; // a wait that ends sooner is not shown at all
-const DOUBLE_STRIKE_MS = 300; // a trembling hand presses once, though the key closes twice
 const RETRY_MS = 1000;
 
 const root = document.documentElement;
@@ -87,22 +86,12 @@ function send(path, message) {
   });
 }
 
-let lastKey = "";
-let lastAt = -Infinity;
-function press(key) {
-  const now = performance.now();
-  const isDoubleStrike = key === lastKey && (key === "ok" || key === "cancel") && now - lastAt < DOUBLE_STRIKE_MS;
-  lastKey = key;
-  lastAt = now;
-  if (!isDoubleStrike) send("/keys", { key });
-}
-
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   // After a touch the focus must not stay: Enter would press the same button once more.
   if (event.detail > 0) button.blur();
-  if (button.dataset.key) press(button.dataset.key);
+  if (button.dataset.key) send("/keys", { key: button.dataset.key });
   else if (button.dataset.language) send("/language", { language: button.dataset.language });
   else enlarge(root.dataset.text !== "large");
 });
@@ -113,7 +102,7 @@ document.addEventListener("keydown", (event) => {
   if (!key) return;
   if (event.key === "Enter" && document.activeElement?.matches("button:focus-visible")) return; // it presses that button
   event.preventDefault();
-  press(key);
+  send("/keys", { key });
 });
 
 function heard() {
