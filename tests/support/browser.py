@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, sync_playwright
 
 _ARGUMENTS = (
     "--no-sandbox",  # tests run as root in containers
@@ -94,8 +94,8 @@ def page_fixture(browser: Browser) -> Iterator[Page]:
         context.close()
 
 
-def axe_violations(page: Page) -> list[str]:
-    """Run the accessibility rules (WCAG 2.2 A and AA, and good practice) on the page as it stands.
+def axe_violations(page: Page | Frame) -> list[str]:
+    """Run the accessibility rules (WCAG 2.2 A and AA, and good practice) on the page, or a frame of it, as it stands.
 
     Returns:
         One line per fault, with the rule and the elements; empty when there is none.
