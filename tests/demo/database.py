@@ -1,6 +1,7 @@
 """The demo's database: a SQLite file, or a PostgreSQL server of its own that keeps its folder."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ class Database:
 
 
 @contextmanager
-def open_database(name: str, root: Path, *, fresh: bool) -> Iterator[Database]:
+def open_database(name: str, root: Path, *, fresh: bool, keep: bool = True) -> Iterator[Database]:
     """Open the database of a world.
 
     Args:
         name: ``sqlite`` or ``postgres``.
         fresh: start empty.
+        keep: leave it there for the next run.
     """
     if name == "sqlite":
         yield Database(name, f"sqlite:///{root / 'cloud.sqlite3'}", root)
@@ -40,3 +42,6 @@ def open_database(name: str, root: Path, *, fresh: bool) -> Iterator[Database]:
             yield Database(name, cluster.url("voucher"), folder)
     except PostgresError as problem:
         raise DemoError(str(problem)) from problem
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)

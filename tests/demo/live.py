@@ -24,7 +24,7 @@ def run_live(root: Path, *, database: str, wanted: tuple[int, int, int], reset: 
     require_free(web, what="dashboards", option="WEB_PORT")
     require_free(broker, what="broker", option="BROKER_PORT")
     require_free(kiosk, what="kiosk screen", option="KIOSK_PORT")
-    known = not reset and (root / "ready").exists()
+    known = not reset and _is_known(root, broker)
     site = next(iter(SITES))
     with open_world(
         root, database=database, ports=Ports(web, broker, [kiosk]), sites=[site], by_hand=True, fresh=not known
@@ -38,7 +38,7 @@ def run_live(root: Path, *, database: str, wanted: tuple[int, int, int], reset: 
             world.cloud("broker-files", str(world.root / "broker"))
         else:
             _first_time(world)
-            (root / "ready").touch()
+            (root / "ready").write_text(str(broker), "ascii")
         world.start_cloud()
         world.start_kiosk(world.kiosks[0])
         _welcome(world, known=known)
@@ -47,6 +47,17 @@ def run_live(root: Path, *, database: str, wanted: tuple[int, int, int], reset: 
         say("\nstopping …")
     say("stopped; the data stays in .demo (make demo RESET=1 starts afresh)")
     return 0
+
+
+def _is_known(root: Path, broker: int) -> bool:
+    """Tell whether an earlier demo left its data; a kiosk enrolled there knows its broker by the port."""
+    ready = root / "ready"
+    if not ready.exists():
+        return False
+    before = ready.read_text("ascii")
+    if before != str(broker):
+        raise DemoError(f"this demo was set up with BROKER_PORT={before}; use that again, or start afresh with RESET=1")
+    return True
 
 
 def _first_time(world: World) -> None:

@@ -264,19 +264,21 @@ def open_world(
     broker_extra: str = "",
     by_hand: bool = False,
     fresh: bool,
+    keep: bool = True,
 ) -> Iterator[World]:
     """Open a world in ``root``; on leaving, every process of it has ended.
 
     Args:
         database: ``sqlite`` or ``postgres``.
         fresh: forget what an earlier run left there.
+        keep: leave the database for the next run.
     """
     root.parent.mkdir(parents=True, exist_ok=True)
     with _alone_on(root):
         if fresh:
             shutil.rmtree(root, ignore_errors=True)
         root.mkdir(exist_ok=True)
-        with open_database(database, root, fresh=fresh) as opened:
+        with open_database(database, root, fresh=fresh, keep=keep) as opened:
             yield from _run(World(root, opened, ports, sites, legend, broker_extra, by_hand))
 
 
