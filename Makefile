@@ -39,7 +39,7 @@ bench: ## ratios against a limit or a peer in the same run; ONLY=codec|ingest
 
 simulate: ## deterministic simulation of kiosks, network and cloud; SEEDS=n
 	@.ci/setup test
-	@exec $(PY) -m tests.simulation --seeds $(SEEDS)
+	@exec $(PY) -m tests.simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
 
 chaos: ## real processes, killed at random while orders run; KILLS=n, DB=postgres
 	@.ci/setup test $(if $(filter postgres,$(DB)),postgres)
