@@ -286,7 +286,7 @@ def test_office_makes_claim_codes_that_are_shown_once(web: Site) -> None:
     visitor = web.visitor("office-1")
     visitor.get("/office/kiosks")
     visitor.post("/office/claim-codes", {"site": "boan-lobby"})
-    assert "泊岸旅館 一樓大廳 的啟用碼" in visitor.page
+    assert "「泊岸旅館 一樓大廳」的啟用碼" in visitor.page
     visitor.get("/office/kiosks")
     assert "的啟用碼" not in visitor.page
     assert visitor.post("/office/claim-codes", {"site": "nowhere"}).status_code == 400
