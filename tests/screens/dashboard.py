@@ -45,7 +45,7 @@ OFFICE_PAGES = {
 
 def render(outdir: Path, browser: Browser) -> None:
     """Write ``<size>/<scheme>-<language>/<page>.png``."""
-    with _address() as (address, life, store):
+    with open_dashboard() as (address, life, store):
         for size, (width, height) in SIZES.items():
             for scheme, locale in WAYS:
                 context = browser.new_context(
@@ -137,7 +137,8 @@ class _Album:
 
 
 @contextmanager
-def _address() -> Iterator[tuple[str, Life, Unreachable]]:
+def open_dashboard() -> Iterator[tuple[str, Life, Unreachable]]:
+    """Serve the dashboard after three weeks: its address, the life behind it, and the store that can be made to fail."""
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(f"sqlite:///{folder}/pictures.sqlite3")
         migrate(engine)
