@@ -24,6 +24,9 @@ class Victim(StrEnum):
     KIOSK = "kiosk"
 
 
+DEATH_WAIT_S = 4.0
+"""The worker's traps spring with the first message after they are laid; a message has to wait until the worker is up."""
+
 POINTS_OF: dict[Victim, Sequence[str]] = {
     Victim.WORKER: CRASH_POINTS,
     Victim.BROKER: POINTS,
@@ -31,21 +34,28 @@ POINTS_OF: dict[Victim, Sequence[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kill:
     """One planned kill; a :class:`tests.demo.mishaps.Mishap`."""
 
     world: World
     victim: Victim
     point: str
+    struck: bool = False
 
     def at(self, point: str, kiosk: Kiosk) -> None:
-        """Lay the trap when the customer comes; kill the broker at its point; give up the visit where only that leads there."""
+        """Lay the trap when the customer comes; kill the broker at its point; start a dead worker again, as systemd would."""
         if point == "attract":
             self._lay_trap(kiosk)
         if self.victim is Victim.BROKER and point == self.point:
             self.world.kill_broker()
             self.world.start_broker()
+            self.struck = True
+        if self.victim is Victim.WORKER and point in ("checking", "sending") and not self.struck:
+            self.struck = self.world.ingest.wait_ended(DEATH_WAIT_S)
+            if self.struck:
+                self.world.ingest.stop()
+                self.world.ingest.start()
 
     @property
     def needs_cancel(self) -> bool:

@@ -78,14 +78,12 @@ class Process:
         self.environment = dict(environment or {})
         self._child: subprocess.Popen[bytes] | None = None
         self._out: IO[bytes] | None = None
-        self.starts = 0
         self.environment_of_start: dict[str, str] = {}
 
     def start(self, **extra: str) -> None:
         """Start it; ``extra`` goes into this one start's environment."""
         assert not self.is_running, f"{self.name} runs already"
         self._out = self.log.open("ab")
-        self.starts += 1
         self.environment_of_start = extra
         self._child = subprocess.Popen(
             self.command,

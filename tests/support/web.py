@@ -51,6 +51,7 @@ from tests.support.worlds import PEPPER
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 """Noon of a Friday in Taipei, within the example programme."""
 
+STOP_S = 10
 PASSWORD = "voucher-demo"
 DOORS = {
     "boan-admin": ("lodging", "boan"),
@@ -199,8 +200,17 @@ def serving(site: Site) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        server.close()
-        thread.join(10)
+        server.task_dispatcher.shutdown(timeout=STOP_S)
+        # Sockets belong to the server's own thread; a browser keeps its connections open, and the loop ends with the last.
+        server.trigger.pull_trigger(lambda: _shut(server))
+        thread.join(STOP_S)
+        assert not thread.is_alive()
+
+
+def _shut(server: Any) -> None:
+    for channel in list(server.active_channels.values()):
+        channel.handle_close()
+    server.close()
 
 
 def _issue(engine: Engine, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> Issued:
