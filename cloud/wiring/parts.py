@@ -37,7 +37,7 @@ from cloud.services.enrol import CloudTerms, EnrolmentRefusal, enrol
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from protocol.enrolment import Enrolment, EnrolmentRequest, TrustedKey
 from protocol.errors import PortError
-from protocol.ids import uuid7
+from protocol.ids import reference, uuid7
 from protocol.voucher import KeyRing
 
 SCREEN_PPI = 150.0
@@ -189,7 +189,7 @@ class Wiring:
         terms, vouchers = found
         key = self._signing_key(terms)
         return [
-            make_sheets(terms, some, batch=str(issue_id)[:8], host=self.config.public_host, key=key)
+            make_sheets(terms, some, batch=reference(issue_id), host=self.config.public_host, key=key)
             for some in _files(vouchers)
         ]
 

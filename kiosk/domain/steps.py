@@ -88,8 +88,9 @@ def leave_result(state: State, scene: Result, now: float) -> Step:
 def shown_s(timing: Timing, scene: Result) -> float:
     """How many seconds a result is shown."""
     match scene:
-        case Done():
-            return timing.done_s
+        case Done(repeated=repeated):
+            # An earlier outcome is looked up to be shown to somebody.
+            return timing.refused_s if repeated else timing.done_s
         case Refused():
             return timing.refused_s
         case Unknown():
