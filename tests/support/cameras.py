@@ -84,7 +84,7 @@ class FakePicamera2:
         with self._lock:
             self._count += 1
         luma = np.full((height, stride), 255, dtype=np.uint8)  # padding is bright, so that a wrong stride shows
-        luma[:, :width] = self._count
+        luma[:, :width] = self._count % 256
         return np.concatenate([luma.ravel(), np.full(stride * height // 2, 128, dtype=np.uint8)])
 
     def stop(self) -> None:

@@ -10,10 +10,12 @@
 databases a write through it fails.
 """
 
+import sqlite3
+import time
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from protocol.errors import PortError
@@ -29,12 +31,13 @@ IDLE_IN_TRANSACTION_MS: Final = 60_000
 """A stopped worker must not keep vouchers locked for ever: the server ends its transaction after this."""
 
 _SQLITE_SETTINGS: Final = {
+    "busy_timeout": BUSY_WAIT_MS,
     "journal_mode": "wal",
     "synchronous": 2,
     "foreign_keys": 1,
     "recursive_triggers": 1,
-    "busy_timeout": BUSY_WAIT_MS,
 }
+_BUSY_PAUSE_S: Final = 0.01
 _WEAK_COMMITS: Final = frozenset({"off"})
 _READ_ONLY: Final = "vk_read_only"
 
@@ -81,13 +84,34 @@ def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> 
     cursor = connection.cursor()
     try:
         for name, wanted in _SQLITE_SETTINGS.items():
-            cursor.execute(f"PRAGMA {name} = {wanted}")
-            cursor.execute(f"PRAGMA {name}")
-            (found,) = cursor.fetchone() or (None,)
+            if _setting(cursor, name) == wanted:
+                continue
+            _set(cursor, name, wanted)
+            found = _setting(cursor, name)
             if found != wanted:
                 raise PortError(f"SQLite does not keep {name} = {wanted} here, but {found}", retry=False)
     finally:
         cursor.close()
+
+
+def _setting(cursor: DBAPICursor, name: str) -> Any:
+    cursor.execute(f"PRAGMA {name}")
+    (found,) = cursor.fetchone() or (None,)
+    return found
+
+
+def _set(cursor: DBAPICursor, name: str, wanted: object) -> None:
+    # Turning a file to WAL, once in its life, does not wait for others who do the same: SQLite says at once that it is locked.
+    end = time.monotonic() + BUSY_WAIT_MS / 1000
+    while True:
+        try:
+            cursor.execute(f"PRAGMA {name} = {wanted}")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
