@@ -204,6 +204,7 @@ def _pay(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _payout_file(arguments: argparse.Namespace, parts: Parts) -> None:
+    _check_writable(arguments.out)
     file = kept_payout_file(parts.payouts, arguments.file_no)
     if file is None:
         raise CommandError(f"There is no payout file {arguments.file_no}.")

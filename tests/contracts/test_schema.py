@@ -102,7 +102,7 @@ def _constraints(engine: Engine) -> set[str]:
 
 
 def _normal(sql: str) -> str:
-    """Order and layout of a table's columns and constraints do not matter, nor that SQLite quotes the name of a renamed table."""
+    """Order and layout of a table's columns and constraints do not matter, nor that SQLite quotes a renamed table."""
     return " | ".join(sorted(" ".join(line.split()).rstrip(",") for line in sql.replace('"', "").splitlines()))
 
 

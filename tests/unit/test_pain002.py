@@ -23,7 +23,10 @@ MESSAGE = encode_pain001(
 )
 
 
-def report(says: Says = Says("ACSC"), whole: Says | None = None) -> bytes:
+PAID = Says("ACSC")
+
+
+def report(says: Says = PAID, whole: Says | None = None) -> bytes:
     return report_pain001(MESSAGE, lambda item: says if item.amount_twd == 2_000 else None, whole=whole)
 
 
@@ -37,6 +40,13 @@ def test_it_is_read() -> None:
     assert (found.message_id, found.payment_ids) == ("f" * 32, ("f" * 32,))
     assert found.whole == (Standing("PART"),)
     assert found.lines == (StatusLine("a" * 32, Standing("RJCT", "AC04"), 2_000),)
+
+
+def test_a_payment_block_may_be_refused_as_a_whole() -> None:
+    block = b"<p:PmtInfSts>RJCT</p:PmtInfSts><p:StsRsnInf><p:Rsn><p:Cd>AG01</p:Cd></p:Rsn></p:StsRsnInf></p:OrgnlPmtInfAndSts>"
+    found = decode_pain002(report(Says("RJCT", "AC04")).replace(b"</p:OrgnlPmtInfAndSts>", block))
+    assert found.whole == (Standing("RJCT", "AG01"),)
+    assert found.lines[0].standing == Standing("RJCT", "AC04")
 
 
 def test_a_byte_order_mark_and_an_empty_report_are_taken() -> None:
