@@ -31,7 +31,7 @@ from cloud.ports.settlements import SettlementStore
 from cloud.services.confirm import confirm_all
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.services.issue import Issued
-from cloud.services.pay import import_return, make_payout_file
+from cloud.services.pay import import_return, kept_payout_file, make_payout_file, newest_file_no
 from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
@@ -108,7 +108,12 @@ def make_parser() -> argparse.ArgumentParser:
     pay = add("pay", _pay, "pay every claim that can be paid, in one file for the bank; no file where there is nothing to pay")
     pay.add_argument("--format", choices=get_args(PayoutFormat), required=True)
     pay.add_argument("--out", type=Path, required=True)
-    add("import-return", _import_return, "take over what the bank answered; safe to repeat").add_argument("file", type=Path)
+    again = add("payout-file", _payout_file, "write a payout file that was made before once more, byte for byte")
+    again.add_argument("--file-no", type=int, required=True)
+    again.add_argument("--out", type=Path, required=True)
+    heard = add("import-return", _import_return, "take over what the bank answered (ACHR01 or pain.002); safe to repeat")
+    heard.add_argument("file", type=Path)
+    heard.add_argument("--file-no", type=int, help="payout file that it answers, where the bank's file leaves that open")
     add("reconcile", _reconcile, "add everything up and print it; fails, naming the first row that breaks a rule")
     revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
     revoke.add_argument("--device", required=True)
@@ -192,14 +197,23 @@ def _pay(arguments: argparse.Namespace, parts: Parts) -> None:
     _check_writable(arguments.out)
     file = make_payout_file(parts.payouts, arguments.format, parts.originator, now=parts.clock.now())
     if file is None:
-        _print_json({"file_no": None, "payouts": 0, "total_twd": 0})
+        _print_json({"file_no": None, "payouts": 0, "total_twd": 0, "newest_file_no": newest_file_no(parts.payouts)})
         return
     _write(arguments.out, file.content)
     _print_json({"file_no": file.file_no, "payouts": len(file.payouts), "total_twd": file.total_twd})
 
 
+def _payout_file(arguments: argparse.Namespace, parts: Parts) -> None:
+    _check_writable(arguments.out)
+    file = kept_payout_file(parts.payouts, arguments.file_no)
+    if file is None:
+        raise CommandError(f"There is no payout file {arguments.file_no}.")
+    _write(arguments.out, file.content)
+    _print_json({"file_no": file.file_no, "payouts": file.line_count, "total_twd": file.total_twd})
+
+
 def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
-    done = import_return(parts.payouts, _read(arguments.file), now=parts.clock.now())
+    done = import_return(parts.payouts, _read(arguments.file), now=parts.clock.now(), file_no=arguments.file_no)
     _print_json(
         {
             "file_no": done.file_no,
@@ -207,6 +221,7 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
             "paid_twd": done.paid_twd,
             "returned": done.returned_count,
             "returned_twd": done.returned_twd,
+            "open": done.open_count,
         }
     )
 

@@ -75,6 +75,18 @@ class PayoutFile:
         return sum(payout.payable.amount_twd for payout in self.payouts)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A payout file as the database gives it back."""
+
+    file_no: int
+    content: bytes
+    sha256: bytes
+    """Of the content, taken when the file was made."""
+    line_count: int
+    total_twd: int
+
+
 def file_id_of(file_no: int) -> UUID:
     """Id of a file, from its number: the same number never makes two files."""
     return uuid5(_FILES, str(file_no))

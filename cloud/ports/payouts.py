@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
+from uuid import UUID
 
-from cloud.domain.payouts import Payable, PayoutFile
+from cloud.domain.payouts import KeptFile, Payable, PayoutFile
 from cloud.domain.records import Journal
 from cloud.domain.returns import Outcome, SentFile
 
@@ -25,11 +26,17 @@ class PayoutTransaction(Protocol):
     def save_file(self, file: PayoutFile, journals: Sequence[Journal]) -> None:
         """Write the file with its payouts and their journals."""
 
+    def kept_file(self, file_no: int) -> KeptFile | None:
+        """The payout file of that number, with its bytes; None if there is none."""
+
     def is_imported(self, sha256: bytes) -> bool:
         """Whether a return file with this hash was imported."""
 
     def sent_files(self, *, day: date | None, file_no: int | None) -> Sequence[SentFile]:
         """ACH files of that Taipei day, or of that number, with every payout and its outcome."""
+
+    def sent_message(self, file_id: UUID) -> SentFile | None:
+        """The pain.001 file with that id, with every payout and its outcome; None if there is none."""
 
     def save_return(
         self, content: bytes, file: SentFile, outcomes: Sequence[Outcome], journals: Sequence[Journal], *, known_at: datetime

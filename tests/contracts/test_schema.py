@@ -21,6 +21,9 @@ from cloud.adapters.sql.tables import (
     ledger_entry,
     merchant,
     metadata,
+    payout,
+    payout_file,
+    payout_outcome,
     programme,
     redemption,
     redemption_line,
@@ -50,6 +53,7 @@ FACTS: dict[str, dict[str, Any]] = {
     },
     "claim_line": {"redemption_id": ONE, "claim_id": TWO, "voucher_count": 1, "amount_twd": 1000},
 }  # fmt: skip
+OUTCOME = {"payout_id": ONE, "state": "returned", "known_at": NOW, "return_sha256": b""}
 FACT_TABLES = {table.name: table for table in (redemption, redemption_line, ledger_entry, confirmation, claim, claim_line)}
 
 
@@ -98,8 +102,8 @@ def _constraints(engine: Engine) -> set[str]:
 
 
 def _normal(sql: str) -> str:
-    """Order and layout of a table's columns and constraints do not matter."""
-    return " | ".join(sorted(" ".join(line.split()).rstrip(",") for line in sql.splitlines()))
+    """Order and layout of a table's columns and constraints do not matter, nor that SQLite quotes a renamed table."""
+    return " | ".join(sorted(" ".join(line.split()).rstrip(",") for line in sql.replace('"', "").splitlines()))
 
 
 def test_up_down_up(bare: Engine) -> None:
@@ -110,6 +114,24 @@ def test_up_down_up(bare: Engine) -> None:
     check_at_head(bare)
     migrate(bare)
     check_at_head(bare)
+
+
+def test_an_older_database_keeps_its_return_codes_and_has_room_for_longer_ones(bare: Engine) -> None:
+    migrate(bare, revision="0001")
+    with bare.begin() as connection:
+        _insert_payout(bare, connection)
+        connection.execute(insert(payout_outcome), {**OUTCOME, "return_code": "05"})
+    migrate(bare)
+    with bare.begin() as connection:
+        assert connection.execute(select(payout_outcome.c.payout_id, payout_outcome.c.return_code)).all() == [(ONE, "05")]
+        connection.execute(update(payout_outcome).values(return_code="AC04"))
+    with pytest.raises(RuntimeError, match="no room"):
+        migrate(bare, revision="base")
+    with bare.begin() as connection:
+        assert connection.scalar(select(payout_outcome.c.return_code)) == "AC04"
+        connection.execute(delete(payout_outcome))
+    migrate(bare, revision="base")
+    assert inspect(bare).get_table_names() == ["alembic_version"]
 
 
 def test_two_programs_may_migrate_at_once(bare_url: str) -> None:
@@ -158,6 +180,25 @@ def test_facts_cannot_be_replaced_or_truncated(engine: Engine) -> None:
     )
     with pytest.raises(IntegrityError, match="facts"), engine.begin() as connection:
         connection.execute(text(sneaky))
+
+
+def _insert_payout(engine: Engine, connection: Any) -> None:
+    _insert_parents(engine, connection, "claim")
+    connection.execute(insert(claim), FACTS["claim"])
+    connection.execute(
+        insert(payout_file),
+        {
+            "file_id": TWO, "file_no": 1, "format": "ach_p01", "made_at": NOW, "value_date": date(2021, 11, 4), "content": b"",
+            "sha256": b"", "line_count": 1, "total_twd": 1000,
+        },
+    )  # fmt: skip
+    connection.execute(
+        insert(payout),
+        {
+            "payout_id": ONE, "claim_id": ONE, "attempt": 1, "file_id": TWO, "line_no": 1, "amount_twd": 1000,
+            "bank_code": "0040037", "account_no": "1",
+        },
+    )  # fmt: skip
 
 
 def _insert_parents(engine: Engine, connection: Any, name: str) -> None:

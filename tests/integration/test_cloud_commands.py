@@ -208,6 +208,8 @@ def test_a_bad_list_of_holders_issues_nothing(ready: Run, config: Path) -> None:
         (["load", "/dev/null/x"], "/dev/null/x"),
         (["pay", "--format", "ach_p01", "--out", "/nowhere/out.txt"], "/nowhere"),
         (["import-return", "/etc/hostname"], ""),
+        (["payout-file", "--file-no", "7", "--out", "/tmp/x"], "no payout file 7"),
+        (["payout-file", "--file-no", "7", "--out", "/nowhere/x"], "/nowhere"),
     ],
 )
 def test_what_cannot_be_done_fails_in_one_sentence(ready: Run, arguments: Sequence[str], words: str) -> None:
@@ -253,9 +255,9 @@ def test_a_wrong_crash_point_is_exit_2(ready: Run, monkeypatch: pytest.MonkeyPat
 # Processes -------------------------------------------------------------------------------------------------------------
 
 
-def start(config: Path, command: str) -> "subprocess.Popen[str]":
+def start(config: Path, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "cloud", "--config", str(config), command],
+        [sys.executable, "-m", "cloud", "--config", str(config), *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -13,7 +13,7 @@ from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.tables import bank_return, claim, merchant, payout, payout_file, payout_outcome
 from cloud.adapters.sql.transactions import Lock, take_lock, writing
 from cloud.domain.calendar import day_bounds, day_of
-from cloud.domain.payouts import Payable, Payout, PayoutFile
+from cloud.domain.payouts import KeptFile, Payable, Payout, PayoutFile, PayoutFormat
 from cloud.domain.records import Journal
 from cloud.domain.returns import Outcome, SentFile, SentPayout
 
@@ -68,22 +68,28 @@ class _Transaction:
         self._connection.execute(insert(payout), [_payout_row(one, file.file_id) for one in file.payouts])
         insert_journals(self._connection, journals)
 
+    def kept_file(self, file_no: int) -> KeptFile | None:
+        columns = (payout_file.c.content, payout_file.c.sha256, payout_file.c.line_count, payout_file.c.total_twd)
+        row = self._connection.execute(select(*columns).where(payout_file.c.file_no == file_no)).one_or_none()
+        if row is None:
+            return None
+        return KeptFile(file_no, bytes(row.content), bytes(row.sha256), row.line_count, row.total_twd)
+
     def is_imported(self, sha256: bytes) -> bool:
         return self._connection.execute(select(bank_return.c.sha256).where(bank_return.c.sha256 == sha256)).first() is not None
 
     def sent_files(self, *, day: date | None, file_no: int | None) -> Sequence[SentFile]:
-        wanted = select(payout_file.c.file_id, payout_file.c.file_no, payout_file.c.made_at).where(
-            payout_file.c.format == "ach_p01"
-        )
+        wanted = _files("ach_p01")
         if day is not None:
             start, end = day_bounds(day)
             wanted = wanted.where(payout_file.c.made_at >= start, payout_file.c.made_at < end)
         if file_no is not None:
             wanted = wanted.where(payout_file.c.file_no == file_no)
-        return [
-            SentFile(row.file_id, row.file_no, day_of(row.made_at), self._sent_payouts(row.file_id))
-            for row in self._connection.execute(wanted.order_by(payout_file.c.file_no))
-        ]
+        return self._sent_files(wanted.order_by(payout_file.c.file_no))
+
+    def sent_message(self, file_id: UUID) -> SentFile | None:
+        found = self._sent_files(_files("pain_001").where(payout_file.c.file_id == file_id))
+        return found[0] if found else None
 
     def save_return(
         self, content: bytes, file: SentFile, outcomes: Sequence[Outcome], journals: Sequence[Journal], *, known_at: datetime
@@ -106,6 +112,12 @@ class _Transaction:
             self._connection.execute(insert(payout_outcome), rows)
         insert_journals(self._connection, journals)
 
+    def _sent_files(self, wanted: Select[Any]) -> list[SentFile]:
+        return [
+            SentFile(row.file_id, row.file_no, day_of(row.made_at), self._sent_payouts(row.file_id))
+            for row in self._connection.execute(wanted).all()
+        ]
+
     def _sent_payouts(self, file_id: UUID) -> tuple[SentPayout, ...]:
         rows = self._connection.execute(
             select(
@@ -123,6 +135,10 @@ class _Transaction:
             .order_by(payout.c.line_no)
         ).mappings()
         return tuple(SentPayout(**row) for row in rows)
+
+
+def _files(format: PayoutFormat) -> Select[Any]:
+    return select(payout_file.c.file_id, payout_file.c.file_no, payout_file.c.made_at).where(payout_file.c.format == format)
 
 
 def _payables() -> Select[Any]:

@@ -346,7 +346,7 @@ payout_outcome = Table(
     metadata,
     Column("payout_id", ForeignKey("payout.payout_id"), primary_key=True, comment="one outcome per payout"),
     Column("state", String(16), nullable=False, comment="paid | returned"),
-    Column("return_code", String(2)),
+    Column("return_code", String(4)),
     Column("known_at", Instant, nullable=False),
     Column("return_sha256", LargeBinary, nullable=False, comment="the bank file that said so"),
 )
