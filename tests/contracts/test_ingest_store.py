@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, event, update
 
-from cloud.adapters.sql import ingest as sql_ingest
+from cloud.adapters import postgres_ingest
+from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.sql.engine import make_engine
-from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.tables import device
 from cloud.domain.records import Ask, Decisions, Knowledge, StoredAnswer, WrongTry
 from cloud.domain.redemption import judge
@@ -423,7 +423,7 @@ def test_a_revocation_counts_from_the_moment_it_is_written(engine: Engine) -> No
 
 
 def test_a_batch_with_more_vouchers_than_locks_takes_the_gate_alone(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_ingest, "VOUCHER_LOCKS_MAX", 3)
+    monkeypatch.setattr(postgres_ingest, "VOUCHER_LOCKS_MAX", 3)
     engine = make_engine(postgres_url)
     bench = sql_bench(engine, make_world())
     numbers = bench.world.numbers("stay-2021")
@@ -449,7 +449,7 @@ def test_a_killed_connection_is_worth_another_try(postgres_url: str) -> None:
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
-    store = SqlIngestStore(engine)
+    store = make_ingest_store(engine)
     with pytest.raises(PortError) as caught:
         answer_batch(Interposed(store, before_save=kill), [order], now=NOW)
     assert caught.value.retry
@@ -464,9 +464,9 @@ def test_a_busy_sqlite_is_worth_another_try(sqlite_url: str) -> None:
     order = Asks(world, world.shops[0]).redeem(world.numbers()[0])
     event.listen(engine, "checkout", lambda connection, *_: connection.execute("PRAGMA busy_timeout = 1"))
     with writer.begin(), pytest.raises(PortError) as caught:
-        answer_batch(SqlIngestStore(engine), [order], now=NOW)
+        answer_batch(make_ingest_store(engine), [order], now=NOW)
     assert caught.value.retry
-    assert _accepted(answer_batch(SqlIngestStore(engine), [order], now=NOW)) == 1
+    assert _accepted(answer_batch(make_ingest_store(engine), [order], now=NOW)) == 1
     engine.dispose()
     writer.dispose()
 

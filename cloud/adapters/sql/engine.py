@@ -10,11 +10,13 @@
 databases a write through it fails.
 """
 
+import sqlite3
+from collections.abc import Mapping
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from protocol.errors import PortError
 
@@ -27,6 +29,13 @@ LOCK_WAIT_MS: Final = 10_000
 
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 """A stopped worker must not keep vouchers locked for ever: the server ends its transaction after this."""
+
+POSTGRES_OPTIONS: Final[Mapping[str, object]] = {
+    "timezone": "UTC",
+    "lock_timeout": LOCK_WAIT_MS,
+    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+}
+"""Of every session."""
 
 _SQLITE_SETTINGS: Final = {
     "journal_mode": "wal",
@@ -70,12 +79,17 @@ def for_reading(engine: Engine) -> Engine:
 
 
 def _sqlite(engine: Engine) -> Engine:
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", lambda connection, _: set_up_sqlite(connection))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def set_up_sqlite(connection: DBAPIConnection | sqlite3.Connection) -> None:
+    """Give a connection the settings above.
+
+    Raises:
+        PortError: SQLite cannot keep one of them here.
+    """
     # The driver's own transactions begin too late (before the first write, after the first read): ours are explicit.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -97,17 +111,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgres_arguments() -> dict[str, Any]:
-    options = {
-        "timezone": "UTC",
-        "lock_timeout": LOCK_WAIT_MS,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
-    }
     return {
         "isolation_level": "READ COMMITTED",
         "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": CONNECT_WAIT_S,
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in POSTGRES_OPTIONS.items()),
             # A plan prepared while a table was empty scans it whole for ever after; measured: it grows with every row.
             "prepare_threshold": None,
         },
@@ -115,11 +124,16 @@ def _postgres_arguments() -> dict[str, Any]:
 
 
 def _postgres(engine: Engine) -> Engine:
-    event.listen(engine, "connect", _check_postgres)
+    event.listen(engine, "connect", lambda connection, _: check_synchronous_commit(connection))
     return engine
 
 
-def _check_postgres(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def check_synchronous_commit(connection: DBAPIConnection | psycopg.Connection[Any]) -> None:
+    """Refuse a session whose commits may be forgotten.
+
+    Raises:
+        PortError: they may.
+    """
     cursor = connection.cursor()
     try:
         cursor.execute("SHOW synchronous_commit")
