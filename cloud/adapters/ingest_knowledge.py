@@ -39,7 +39,18 @@ def knowledge_of(found: Found, decode: Decoding) -> Knowledge:
     uses: dict[str, Use] = {}
     holds: dict[str, Hold] = {}
     wrong_tries: dict[str, int] = {}
-    for number, programme_id, tag, redemption_id, redeemed_at, site_name, visit_id, sender_id, expires_at, tries in found.vouchers:
+    for (
+        number,
+        programme_id,
+        tag,
+        redemption_id,
+        redeemed_at,
+        site_name,
+        visit_id,
+        sender_id,
+        expires_at,
+        tries,
+    ) in found.vouchers:
         if tries is not None:
             wrong_tries[number] = tries
         # A voucher whose programme is gone is no voucher: better refused than judged by no rules.

@@ -150,9 +150,7 @@ APPENDED: Final = (
 )
 """Facts, in the order in which they are written."""
 
-HOLDS: Final = Target(
-    "hold", {"voucher_no": "text", "visit_id": "uuid", "sender_id": "text", "expires_at": "instant"}, _holds
-)
+HOLDS: Final = Target("hold", {"voucher_no": "text", "visit_id": "uuid", "sender_id": "text", "expires_at": "instant"}, _holds)
 """The one table that changes: what stood there for the vouchers of ``Decisions.holds`` is deleted first."""
 
 

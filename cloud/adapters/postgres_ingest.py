@@ -58,7 +58,7 @@ _LOCK_SPACE: Final = 0x766B << 44
 _GATE: Final = _LOCK_SPACE - 1
 _LOCK_ALL: Final = f"SELECT pg_advisory_xact_lock({_GATE})"
 _LOCK_SOME: Final = (
-    f"SELECT pg_advisory_xact_lock_shared({_GATE}), "
+    f"SELECT pg_advisory_xact_lock_shared({_GATE}), "  # noqa: S608 - a number of ours
     "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS w(key))"
 )
 _LIST: Final = "unnest(%s::text[]) AS w(value)"

@@ -22,8 +22,8 @@ from sqlalchemy import Engine, insert
 from waitress.server import create_server
 from werkzeug.test import TestResponse
 
-from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.holders_file import HoldersError, read_holders
+from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
