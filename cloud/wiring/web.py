@@ -16,7 +16,7 @@ from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.people import SqlPeople
-from cloud.domain.digits import digit_tag
+from cloud.domain.digits import digit_tagger
 from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
@@ -56,7 +56,7 @@ def _web_parts(wiring: Wiring) -> WebParts:
         confirmations=wiring.confirmations,
         scan=ScanParts(
             store=wiring.ingest_store,
-            digit_tag=partial(digit_tag, wiring.vault.pepper),
+            digit_tag=digit_tagger(wiring.vault.pepper),
             voucher_keys=wiring.trusted_keys,
             seal_key=wiring.vault.web_seal_key,
         ),

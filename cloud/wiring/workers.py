@@ -11,7 +11,7 @@ from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
 from cloud.adapters.sql.parking import SqlParking
 from cloud.config import ConfigError
-from cloud.domain.digits import digit_tag
+from cloud.domain.digits import digit_tagger
 from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
 from cloud.services.admit import KnownDevices
@@ -33,7 +33,7 @@ def answer_kiosks(wiring: Wiring) -> None:
             fleet=wiring.fleet,
             parking=SqlParking(wiring.engine),
             devices=KnownDevices(wiring.fleet, wiring.vault.seal_private),
-            digit_tag=partial(digit_tag, wiring.vault.pepper),
+            digit_tag=digit_tagger(wiring.vault.pepper),
             clock=wiring.clock,
             elapsed_s=time.monotonic,
             reach=points.reach,
