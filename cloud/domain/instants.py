@@ -14,4 +14,4 @@ def encode_instant(instant: datetime) -> str:
     """
     if instant.tzinfo is None:
         raise ValueError("a time without a zone is not an instant")
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -184,7 +184,7 @@ def _examine(ask: Ask, sender: Sender, docket: Docket) -> tuple[list[Programme],
             continue
         programmes.append(proved)
         found = list(_voucher_refusals(voucher_no, ask, sender, docket))
-        if proved != programmes[0]:
+        if proved.programme_id != programmes[0].programme_id:
             found.append(Refusal(voucher_no=voucher_no, reason=Reason.MIXED_PROGRAMMES))
         if found:
             refusals.append(min(found, key=lambda refusal: refusal.reason.rank))

@@ -10,9 +10,11 @@ counts from the moment it is written.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloud.domain.records import Ask
 from cloud.ports.fleet import Fleet
@@ -21,7 +23,7 @@ from protocol.envelope import Event, decode_event, device_source, request_type
 from protocol.errors import ProtocolError
 from protocol.keys import DeviceKeys, agree
 from protocol.messages import Redeem, Release, decode_request
-from protocol.seal import open_digits
+from protocol.seal import make_box, open_digits
 from protocol.topics import DeviceAddress, RequestKind, decode_request_topic
 
 DEVICES_REMEMBERED_MAX: Final = 20_000
@@ -36,6 +38,11 @@ class KnownDevice:
 
     address: DeviceAddress
     keys: DeviceKeys
+    box: AESGCM = field(init=False, repr=False, compare=False)
+    """Opens its sealed digits."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "box", make_box(self.keys.seal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ def _ask(arrival: Arrival, device: KnownDevice, digit_tag: DigitTag) -> Ask:
     tags: tuple[bytes, ...] = ()
     if not isinstance(request, Release):
         numbers = request.voucher_nos
-        digits = open_digits(device.keys.seal, request.sealed, device_id=device_id, request_id=event.id, voucher_nos=numbers)
+        digits = open_digits(device.box, request.sealed, device_id=device_id, request_id=event.id, voucher_nos=numbers)
         tags = tuple(map(digit_tag, numbers, digits))
     return Ask(
         request_id=event.id,

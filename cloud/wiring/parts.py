@@ -15,6 +15,7 @@ from cloud.adapters.broker import BrokerPlace, write_broker_files
 from cloud.adapters.certificates import FleetAuthority
 from cloud.adapters.clock import CalendarClock, SystemClock
 from cloud.adapters.holders_file import read_holders
+from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, render_pngs, render_sheets
 from cloud.adapters.sql.books import SqlBooks
@@ -32,6 +33,7 @@ from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.config import Config, ConfigError
 from cloud.domain.payouts import Originator
 from cloud.ports.clock import Clock
+from cloud.ports.ingest import IngestStore
 from cloud.ports.issues import IssuedVoucher, IssueTerms
 from cloud.services.enrol import CloudTerms, EnrolmentRefusal, enrol
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
@@ -78,6 +80,11 @@ class Wiring:
     def fleet(self) -> SqlFleet:
         """The kiosks."""
         return SqlFleet(self.engine)
+
+    @cached_property
+    def ingest_store(self) -> IngestStore:
+        """The hot path's database."""
+        return make_ingest_store(self.engine)
 
     @cached_property
     def setups(self) -> SqlSetupStore:

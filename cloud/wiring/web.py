@@ -15,9 +15,8 @@ from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.choices import SqlChoices
-from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.people import SqlPeople
-from cloud.domain.digits import digit_tag
+from cloud.domain.digits import digit_tagger
 from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
@@ -56,8 +55,8 @@ def _web_parts(wiring: Wiring) -> WebParts:
         passwords=PasswordCheck(passwords.verify, passwords.decoy()),
         confirmations=wiring.confirmations,
         scan=ScanParts(
-            store=SqlIngestStore(wiring.engine),
-            digit_tag=partial(digit_tag, wiring.vault.pepper),
+            store=wiring.ingest_store,
+            digit_tag=digit_tagger(wiring.vault.pepper),
             voucher_keys=wiring.trusted_keys,
             seal_key=wiring.vault.web_seal_key,
         ),

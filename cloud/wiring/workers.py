@@ -9,10 +9,9 @@ from functools import partial
 from cloud.adapters.certificates import WORKER_NAME
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
-from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.parking import SqlParking
 from cloud.config import ConfigError
-from cloud.domain.digits import digit_tag
+from cloud.domain.digits import digit_tagger
 from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
 from cloud.services.admit import KnownDevices
@@ -26,7 +25,7 @@ def answer_kiosks(wiring: Wiring) -> None:
     stop = _stop_on_signals()
     tls = worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate())
     address = BrokerAddress(wiring.config.broker.host, wiring.config.broker.port)
-    store = CrashingStore(SqlIngestStore(wiring.engine), points)
+    store = CrashingStore(wiring.ingest_store, points)
     with MqttLine(address, tls, client_id=WORKER_NAME) as line:
         parts = IngestParts(
             line=line,
@@ -34,7 +33,7 @@ def answer_kiosks(wiring: Wiring) -> None:
             fleet=wiring.fleet,
             parking=SqlParking(wiring.engine),
             devices=KnownDevices(wiring.fleet, wiring.vault.seal_private),
-            digit_tag=partial(digit_tag, wiring.vault.pepper),
+            digit_tag=digit_tagger(wiring.vault.pepper),
             clock=wiring.clock,
             elapsed_s=time.monotonic,
             reach=points.reach,

@@ -3,7 +3,8 @@
 =============  =====================================================================================
 ``measuring``  rounds, medians, and how far they spread
 ``codec``      a message from the wire to a question for the judge, against decoding its bare body
-``ingest``     judging and committing batches, against one order per transaction and against the disk
+``ingest``     judging and committing batches, against the database alone, the naive worker and the disk
+``set_sql``    the database alone
 =============  =====================================================================================
 
 ``python -m tests.bench --only codec|ingest|all``. A slow or busy machine makes figures small, never the exit status bad; wrong

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cloud.domain.digits import digit_tag
+from cloud.domain.digits import digit_tagger
 from cloud.services.admit import Admitted, Arrival, KnownDevice, admit, read_arrival
 from protocol.chain import GENESIS
 from protocol.envelope import Event, device_source, encode_properties, make_event, request_type
@@ -31,7 +31,7 @@ DEVICE: Final = KnownDevice(
 )
 _DIGITS: Final = ("4821", "0937", "5566")
 _TOPIC: Final = DEVICE.address.request(RequestKind.REDEEM)
-_tag = partial(digit_tag, PEPPER)
+_tag = digit_tagger(PEPPER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _cases(sent: Sequence[Sent]) -> dict[str, Case]:
     keys, device_id = DEVICE.keys, DEVICE.address.device_id
 
     def open_one(one: Sent) -> object:
-        return open_digits(keys.seal, one.sealed, device_id=device_id, request_id=one.event.id, voucher_nos=one.voucher_nos)
+        return open_digits(DEVICE.box, one.sealed, device_id=device_id, request_id=one.event.id, voucher_nos=one.voucher_nos)
 
     steps: dict[str, Callable[[Sent], object]] = {
         "bare decode": lambda one: decoder.decode(one.event.body),

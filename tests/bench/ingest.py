@@ -1,7 +1,8 @@
 """The database leg of ingest: judge a batch and commit it, orders per second, on SQLite (FULL) and on PostgreSQL (durable).
 
-Beside it, in the same rounds: the naive worker, which opens one transaction per order and asks voucher by voucher; and the bare
-disk, one append of a page and ``fdatasync``, which is what a commit can never be faster than.
+Beside it, in the same rounds: the database alone, told to write the same rows (:mod:`tests.bench.set_sql`), which is the
+limit; the naive worker, which opens one transaction per order and asks voucher by voucher; and the bare disk, one append of a
+page and ``fdatasync``, which is what a commit can never be faster than.
 """
 
 import os
@@ -17,16 +18,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.sql.engine import make_engine
-from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.tables import inbox, redemption, redemption_line, voucher
 from cloud.domain.ledger import redeem_journal
-from cloud.domain.records import Ask, Redemption
+from cloud.domain.records import Ask, Decisions, Redemption
+from cloud.domain.redemption import judge
 from cloud.services.answer import answer_batch
 from protocol.messages import Redeem, RedeemAccepted, decode_answer
 from tests.bench.measuring import ROUNDS, Case, Figure, WrongAnswerError, measure
+from tests.bench.set_sql import SetSql
 from tests.support.asks import Asks
 from tests.support.ingest_stores import SqlFacts
 from tests.support.postgres import postgres_cluster
@@ -35,12 +38,16 @@ from tests.support.worlds import NOW, Shop, World, insert_world, make_programme,
 ORDERS_OF: Final = {1: 100, 10: 300, 100: 1_000, 400: 1_600}
 """How many orders one round of each batch size takes."""
 
+SET_SIZE: Final = 400
+"""Orders of one batch that the database writes alone."""
+
 NAIVE_ORDERS: Final = 100
 SYNCS: Final = 100
 SHOPS: Final = "abcdefghijklmnopqrst"
 _VOUCHERS_OF_ORDER: Final = (1, 2, 3, 4)
 _PAGE: Final = bytes(4096)
 _NAIVE: Final = "one order per transaction"
+_SET_SQL: Final = "set SQL"
 _DISK: Final = "fdatasync"
 
 
@@ -72,21 +79,23 @@ class _Leg:
 
     def __init__(self, engine: Engine, share: float) -> None:
         self._engine = engine
-        self._store = SqlIngestStore(engine)
+        self._store = make_ingest_store(engine)
         self._orders = {size: max(size, int(count * share)) for size, count in ORDERS_OF.items()}
         self._naive_orders = max(10, int(NAIVE_ORDERS * share))
         self._used = 0
-        total = ROUNDS * (sum(self._orders.values()) + self._naive_orders)
+        self._set_batches = -(-self._orders[SET_SIZE] // SET_SIZE)
+        total = ROUNDS * (sum(self._orders.values()) + self._naive_orders + self._set_batches * SET_SIZE)
         self._world = _make_world(total * max(_VOUCHERS_OF_ORDER))
         insert_world(engine, self._world)
         self._asks = _orders(self._world)
+        self._set_sql = SetSql(engine, [self._decide(SET_SIZE) for _ in range(ROUNDS * self._set_batches)])
 
     def cases(self) -> dict[str, Case]:
         """What to measure: seconds per order."""
         batches: dict[str, Case] = {
             f"batches of {size}": partial(self._answer, size, count) for size, count in self._orders.items()
         }
-        return batches | {_NAIVE: self._naive}
+        return batches | {_NAIVE: self._naive, _SET_SQL: self._write_sets}
 
     def check(self) -> None:
         """Every voucher that was asked for is used, once, and the books balance."""
@@ -103,6 +112,14 @@ class _Leg:
         if not all(isinstance(decode_answer(answer.answer), RedeemAccepted) for answer in answers):
             raise WrongAnswerError(f"{self._engine.dialect.name}: an order was refused")
         return took / count
+
+    def _decide(self, count: int) -> Decisions:
+        asks = self._take(count)
+        with self._store.begin() as transaction:
+            return judge(asks, transaction.load(asks), NOW).decisions
+
+    def _write_sets(self) -> float:
+        return self._set_sql.write(self._set_batches) / (self._set_batches * SET_SIZE)
 
     def _naive(self) -> float:
         asks = self._take(self._naive_orders)
@@ -121,10 +138,12 @@ class _Leg:
 def _summary(name: str, figures: dict[str, Figure], disk: Figure) -> dict[str, Any]:
     mine = {case.removeprefix(f"{name}: "): figure for case, figure in figures.items() if case.startswith(f"{name}: ")}
     one, hundred, naive = mine["batches of 1"], mine["batches of 100"], mine[_NAIVE]
+    largest = mine[f"batches of {SET_SIZE}"]
     return {
         "orders_per_s": {case: round(figure.per_s) for case, figure in mine.items()},
         "spread": {case: round(figure.spread, 2) for case, figure in mine.items()},
         "batches of 100 / one order per transaction": round(hundred.per_s / naive.per_s, 1),
+        f"batches of {SET_SIZE} / set SQL": round(largest.per_s / mine[_SET_SQL].per_s, 2),
         "batches of 100 / batches of 1": round(hundred.per_s / one.per_s, 1),
         "batches of 1 / fdatasync": round(one.per_s / disk.per_s, 3),
         "batches of 100 / fdatasync": round(hundred.per_s / disk.per_s, 2),

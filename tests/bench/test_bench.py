@@ -25,6 +25,7 @@ def test_ingest_stands_beside_the_naive_worker_and_the_disk() -> None:
         "batches of 100",
         "batches of 400",
         "one order per transaction",
+        "set SQL",
     }
     assert found["fdatasync_per_s"] > 0
 
@@ -50,7 +51,7 @@ def test_refused_order_counts_no_figure(mocker: MockerFixture) -> None:
 
 
 def test_redemption_that_is_not_written_counts_no_figure(mocker: MockerFixture) -> None:
-    mocker.patch("cloud.adapters.sql.ingest._SqlIngestTransaction.save")
+    mocker.patch("cloud.adapters.sqlite_ingest._SqliteIngestTransaction.save")
     with pytest.raises(WrongAnswerError, match="does not hold"):
         run_ingest(share=0.01, postgres=False)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Table, func, select
 
+from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.sql.engine import for_reading
-from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.tables import digit_try, hold, inbox, ledger_entry, redemption, redemption_line
 from cloud.ports.ingest import IngestStore
 from tests.fakes.cloud_ingest import MemoryIngestStore
@@ -136,4 +136,4 @@ def memory_bench(world: World) -> Bench:
 def sql_bench(engine: Engine, world: World) -> Bench:
     """A migrated, empty database, filled."""
     insert_world(engine, world)
-    return Bench(world, SqlIngestStore(engine), SqlFacts(engine))
+    return Bench(world, make_ingest_store(engine), SqlFacts(engine))

@@ -23,11 +23,11 @@ from waitress.server import create_server
 from werkzeug.test import TestResponse
 
 from cloud.adapters.holders_file import HoldersError, read_holders
+from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.fleet import SqlFleet
-from cloud.adapters.sql.ingest import SqlIngestStore
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
@@ -136,7 +136,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         passwords=PasswordCheck(PASSWORDS.verify, PASSWORDS.decoy()),
         confirmations=SqlConfirmationStore(engine),
         scan=ScanParts(
-            store=SqlIngestStore(engine),
+            store=make_ingest_store(engine),
             digit_tag=partial(digit_tag, PEPPER),
             voucher_keys=lambda: {KEY_ID: SIGNING_KEY.public_key()},
             seal_key=bytes(range(32, 64)),

@@ -12,11 +12,12 @@ databases a write through it fails.
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from protocol.errors import PortError
 
@@ -29,6 +30,13 @@ LOCK_WAIT_MS: Final = 10_000
 
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 """A stopped worker must not keep vouchers locked for ever: the server ends its transaction after this."""
+
+POSTGRES_OPTIONS: Final[Mapping[str, object]] = {
+    "timezone": "UTC",
+    "lock_timeout": LOCK_WAIT_MS,
+    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+}
+"""Of every session."""
 
 _SQLITE_SETTINGS: Final = {
     "busy_timeout": BUSY_WAIT_MS,
@@ -73,12 +81,17 @@ def for_reading(engine: Engine) -> Engine:
 
 
 def _sqlite(engine: Engine) -> Engine:
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", lambda connection, _: set_up_sqlite(connection))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def set_up_sqlite(connection: DBAPIConnection | sqlite3.Connection) -> None:
+    """Give a connection the settings above.
+
+    Raises:
+        PortError: SQLite cannot keep one of them here.
+    """
     # The driver's own transactions begin too late (before the first write, after the first read): ours are explicit.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -94,13 +107,13 @@ def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> 
         cursor.close()
 
 
-def _setting(cursor: DBAPICursor, name: str) -> Any:
+def _setting(cursor: DBAPICursor | sqlite3.Cursor, name: str) -> Any:
     cursor.execute(f"PRAGMA {name}")
     (found,) = cursor.fetchone() or (None,)
     return found
 
 
-def _set(cursor: DBAPICursor, name: str, wanted: object) -> None:
+def _set(cursor: DBAPICursor | sqlite3.Cursor, name: str, wanted: object) -> None:
     # Turning a file to WAL, once in its life, does not wait for others who do the same: SQLite says at once that it is locked.
     end = time.monotonic() + BUSY_WAIT_MS / 1000
     while True:
@@ -121,17 +134,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgres_arguments() -> dict[str, Any]:
-    options = {
-        "timezone": "UTC",
-        "lock_timeout": LOCK_WAIT_MS,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
-    }
     return {
         "isolation_level": "READ COMMITTED",
         "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": CONNECT_WAIT_S,
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in POSTGRES_OPTIONS.items()),
             # A plan prepared while a table was empty scans it whole for ever after; measured: it grows with every row.
             "prepare_threshold": None,
         },
@@ -139,11 +147,16 @@ def _postgres_arguments() -> dict[str, Any]:
 
 
 def _postgres(engine: Engine) -> Engine:
-    event.listen(engine, "connect", _check_postgres)
+    event.listen(engine, "connect", lambda connection, _: check_synchronous_commit(connection))
     return engine
 
 
-def _check_postgres(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+def check_synchronous_commit(connection: DBAPIConnection | psycopg.Connection[Any]) -> None:
+    """Refuse a session whose commits may be forgotten.
+
+    Raises:
+        PortError: they may.
+    """
     cursor = connection.cursor()
     try:
         cursor.execute("SHOW synchronous_commit")

@@ -1,0 +1,229 @@
+"""The hot path on PostgreSQL, through the driver itself: two round trips per batch, whatever its size.
+
+The first sends the locks and every read at once (pipeline mode), the second every insert and the commit. Each statement is
+prepared, takes whole columns as array literals, and is planned once for all (:data:`_PLANNING`).
+
+Append-only: a redemption inserts rows and updates none. Constraints judge (see :mod:`cloud.adapters.sql.tables`); a violation
+is a :class:`ConflictError`, and the service judges again. Whatever can change is read in the very transaction that judges by
+it: a device's state, a merchant's, a programme's rules. Remembered is only *which* programmes are worth asking for.
+
+**Guesses at digits are serialised per voucher.** Constraints alone count right but not strictly: twenty transactions that
+read "four wrong tries" at once each compare one guess, and if the twentieth is right it commits without touching a counter,
+which makes it the twenty-fourth evaluation instead of the fifth. So nobody may compare before the one in front has written
+its count: before the first read the transaction locks every voucher number of its batch, in order, with advisory locks
+(cheaper than row locks, which would dirty a page per voucher, and numbers that do not exist have no row). They live in shared
+memory of fixed size, so a batch of more than :data:`VOUCHER_LOCKS_MAX` numbers takes the gate alone instead, which every
+other batch shares. Reading after locking needs ``READ COMMITTED``: under a stricter level the snapshot would be older than
+the lock. The same locks keep holds and uses of a voucher still while they are judged.
+"""
+
+import select
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from cloud.adapters import ingest_queries as queries
+from cloud.adapters.driver_failures import translated
+from cloud.adapters.idle_connections import IdleConnections
+from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
+from cloud.adapters.ingest_queries import Wanted, wanted_by
+from cloud.adapters.ingest_rows import APPENDED, HOLDS, Target, remembered
+from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of, int_array, text_array
+from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
+from cloud.domain.records import Ask, Decisions, Knowledge
+from cloud.ports.ingest import IngestTransaction
+
+VOUCHER_LOCKS_MAX: Final = 1_000
+"""PostgreSQL has room for 6 400 locks as installed: six such batches at once."""
+
+CONNECT_WAIT_S: Final = 5
+
+_PLANNING: Final[Mapping[str, object]] = {
+    # A plan for all sizes, made once. Made while a table is empty, it would scan it whole for ever after, and slower with every
+    # row (measured); so on these connections a scan, and a join that needs one, is the last resort.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+_LOCK_SPACE: Final = 0x766B << 44
+"""Our voucher numbers, below 2**40, lie here among all advisory locks of the database."""
+
+_GATE: Final = _LOCK_SPACE - 1
+_LOCK_ALL: Final = f"SELECT pg_advisory_xact_lock({_GATE})"
+_LOCK_SOME: Final = (
+    f"SELECT pg_advisory_xact_lock_shared({_GATE}), "  # noqa: S608 - a number of ours
+    "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS w(key))"
+)
+_LIST: Final = "unnest(%s::text[]) AS w(value)"
+_VOUCHERS: Final = queries.VOUCHERS.substitute(wanted=_LIST)
+_ANSWERS: Final = queries.ANSWERS.substitute(wanted="unnest(%s::uuid[]) AS w(value)")
+_SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::bigint[]) AS w(sender_id, sequence)")
+_DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
+_STAFF: Final = queries.STAFF.substitute(wanted=_LIST)
+_PROGRAMMES: Final = queries.PROGRAMMES.substitute(wanted=_LIST)
+_LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
+
+_Connection = psycopg.Connection[Row]
+_Cursor = psycopg.Cursor[Row]
+
+
+class PostgresIngestStore:
+    """``IngestStore`` on PostgreSQL. Any number of threads may use it; each transaction has a connection of its own."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        """``parameters`` are those of ``psycopg.connect``: where the database is and who asks."""
+        self._parameters = dict(parameters)
+        self._connections = IdleConnections(self._connect, is_fit=_is_fit)
+        self._programmes: frozenset[str] = frozenset()
+
+    def begin(self) -> AbstractContextManager[IngestTransaction]:
+        """Open a transaction; leaving it without ``save`` rolls back.
+
+        Raises:
+            PortError: the database cannot be reached or is full. The next transaction has a new connection.
+        """
+        return self._begin()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._connections.close()
+
+    @contextmanager
+    def _begin(self) -> Iterator[IngestTransaction]:
+        with translated(), self._connections.borrow() as connection:
+            try:
+                yield _PostgresIngestTransaction(connection, self)
+            finally:
+                if connection.info.transaction_status != TransactionStatus.IDLE:
+                    # A connection that cannot even roll back has lost its transaction, and is not used again.
+                    with suppress(psycopg.Error):
+                        connection.rollback()
+
+    def _connect(self) -> _Connection:
+        options = " ".join(f"-c {name}={value}" for name, value in {**POSTGRES_OPTIONS, **_PLANNING}.items())
+        # Every statement here is one of a dozen that are used for ever: each is prepared at its first use.
+        connection: _Connection = psycopg.connect(
+            **{"connect_timeout": CONNECT_WAIT_S, **self._parameters, "options": options}, prepare_threshold=0
+        )
+        try:
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            check_synchronous_commit(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    # What transactions share ---------------------------------------------------------------------------------------------
+
+    @property
+    def programmes(self) -> frozenset[str]:
+        """Ids of the programmes whose vouchers have been seen. Their rules are read anew each time."""
+        return self._programmes
+
+    def remember(self, programme_ids: frozenset[str]) -> None:
+        """Ask for these too from now on."""
+        self._programmes |= programme_ids
+
+
+class _PostgresIngestTransaction:
+    def __init__(self, connection: _Connection, store: PostgresIngestStore) -> None:
+        self._connection = connection
+        self._store = store
+
+    def load(self, asks: Sequence[Ask]) -> Knowledge:
+        with translated():
+            asked = self._store.programmes
+            found = self._read(wanted_by(asks), asked)
+            unmet = frozenset(row[1] for row in found.vouchers if row[1] is not None) - asked
+            if unmet:
+                (more,) = self._all([(_PROGRAMMES, (text_array(sorted(unmet)),))])
+                found.programmes = [*found.programmes, *more]
+                self._store.remember(unmet)
+            return knowledge_of(found, _DECODING)
+
+    def save(self, decisions: Decisions) -> None:
+        with translated(), self._connection.pipeline():
+            instants = remembered(datetime.isoformat)
+            for target in APPENDED:
+                self._insert(target, target.rows(decisions, instants))
+            if decisions.holds:
+                self._connection.execute(_LET_GO, [text_array(sorted(decisions.holds))])
+                self._insert(HOLDS, HOLDS.rows(decisions, instants))
+            self._connection.commit()
+
+    def _read(self, wanted: Wanted, programmes: frozenset[str]) -> Found:
+        numbers = text_array(wanted.numbers)
+        statements = [
+            _locks(wanted.numbers),
+            (_VOUCHERS, (numbers,)),
+            (_ANSWERS, (array_of("uuid", wanted.requests),)),
+            (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
+            (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,
+            (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
+            (_PROGRAMMES, (text_array(sorted(programmes)),)) if programmes else None,
+        ]
+        _, vouchers, answers, sequences, devices, staff, rules = self._all(statements)
+        return Found(vouchers, answers, sequences, [*devices, *staff], rules)
+
+    def _all(self, statements: Sequence[tuple[str, Sequence[str]] | None]) -> list[list[Row]]:
+        """Run queries in one round trip; the rows of each, none where there was no query."""
+        cursors: list[_Cursor | None] = []
+        with self._connection.pipeline():
+            for statement in statements:
+                if statement is None:
+                    cursors.append(None)
+                else:
+                    cursor = self._connection.cursor(binary=True)
+                    cursors.append(cursor.execute(*statement))
+        return [[] if cursor is None else cursor.fetchall() for cursor in cursors]
+
+    def _insert(self, target: Target, rows: Sequence[Row]) -> None:
+        if rows:
+            columns = zip(*rows, strict=True)
+            arrays = [array_of(kind, column) for kind, column in zip(target.columns.values(), columns, strict=True)]
+            self._connection.execute(_INSERTS[target.table], arrays)
+
+
+def _locks(numbers: Sequence[str]) -> tuple[str, Sequence[str]]:
+    if len(numbers) > VOUCHER_LOCKS_MAX:
+        return _LOCK_ALL, ()
+    return _LOCK_SOME, (int_array([_LOCK_SPACE + int(number) for number in numbers]),)
+
+
+def _columns(sequences: Sequence[tuple[str, int]]) -> Sequence[str]:
+    return text_array([sender_id for sender_id, _ in sequences]), int_array([sequence for _, sequence in sequences])
+
+
+def _insert_statement(target: Target) -> str:
+    arrays = ", ".join(f"%s::{COLUMN_TYPES[kind]}[]" for kind in target.columns.values())
+    return f"INSERT INTO {target.table} ({', '.join(target.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - ours
+
+
+_INSERTS: Final = {target.table: _insert_statement(target) for target in (*APPENDED, HOLDS)}
+
+
+def _same_uuid(value: UUID) -> UUID:
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+_DECODING: Final = Decoding(uuid=_same_uuid, instant=_in_utc, date=lambda value: value)
+
+
+def _is_fit(connection: _Connection) -> bool:
+    """Tell whether a connection may be used: a server that has gone has said so, or hung up; then it can be read."""
+    if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
