@@ -34,6 +34,14 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_host: str = "127.0.0.1"
 
 
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where Prometheus reads what the programs count. Whoever reaches these ports may read; no password is asked for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_000)] = 9470
+    """The first of several: ``web`` listens on it, ``schedule`` on the next one, ``ingest`` on the one after."""
+
+
 class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who pays the merchants, as the bank knows them."""
 
@@ -59,6 +67,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Empty for the real calendar."""
     web: Web = msgspec.field(default_factory=Web)
     broker: Broker = msgspec.field(default_factory=Broker)
+    metrics: Metrics | None = None
+    """Absent: nothing is served."""
     originator: Originator = msgspec.field(default_factory=Originator)
 
 
