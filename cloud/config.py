@@ -5,7 +5,7 @@ they are files of their own in ``vault_dir`` (:mod:`cloud.adapters.vault`).
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -42,6 +42,13 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The first of several: ``web`` listens on it, ``schedule`` on the next one, ``ingest`` on the one after."""
 
 
+class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a line of the log looks like; its content is the same."""
+
+    format: Literal["line", "json"] = "line"
+    """``json``: one object per line, for programs that collect logs."""
+
+
 class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who pays the merchants, as the bank knows them."""
 
@@ -69,6 +76,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     broker: Broker = msgspec.field(default_factory=Broker)
     metrics: Metrics | None = None
     """Absent: nothing is served."""
+    log: Log = msgspec.field(default_factory=Log)
     originator: Originator = msgspec.field(default_factory=Originator)
 
 
