@@ -47,6 +47,8 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     format: Literal["line", "json"] = "line"
     """``json``: one object per line, for programs that collect logs."""
+    requests: bool = False
+    """Whether the ingest worker writes a line for every answer too: its request's id and trace. Not for peaks."""
 
 
 class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

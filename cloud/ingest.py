@@ -31,7 +31,6 @@ from cloud.services.admit import (
     Admitted,
     Arrival,
     DigitTag,
-    KnownDevice,
     KnownDevices,
     Malformed,
     Unproved,
@@ -44,6 +43,7 @@ from protocol.errors import PortError, ProtocolError
 from protocol.messages import decode_reason, decode_state
 from protocol.reasons import Reason
 from protocol.topics import decode_connection_topic
+from protocol.trace import trace_id_of
 
 BATCH_MAX: Final = 400
 """Most messages of one round: larger batches gained nothing when measured."""
@@ -165,8 +165,11 @@ class Ingest:
         reach("authenticated")
         self._judge(found)
         reach("after_commit")
+        tells = _log.isEnabledFor(logging.DEBUG)
         for number, (topic, event) in enumerate(found.answers):
             self._parts.line.publish(topic, event)
+            if tells:
+                _log.debug("answered request %s, trace %s: %s", event.id, _trace_of(event.traceparent), event.type)
             if number == 0:
                 reach("after_first_answer")
         reach("after_answers")
@@ -195,7 +198,14 @@ class Ingest:
             case Unproved(problem):
                 found.parked.append(self._parked(delivery, problem))
             case Malformed(device=device, problem=problem):
-                _log.warning("%s sent a malformed %s", device.address.device_id, outcome.kind)
+                trace = _trace_of(outcome.traceparent)
+                _log.warning(
+                    "%s sent a malformed %s: request %s, trace %s",
+                    device.address.device_id,
+                    outcome.kind,
+                    outcome.request_id,
+                    trace,
+                )
                 found.refused.append((outcome, Reason.MALFORMED))
             case Admitted(device=device):
                 if self._flow.admit(device.address.device_id, at_s=self._parts.elapsed_s()):
@@ -210,7 +220,7 @@ class Ingest:
         if found.admitted:
             stored = self._until_done(lambda: self._stored(found.admitted))
             for one, answer in zip(found.admitted, stored, strict=True):
-                final = Unproved(_POISON) if answer is None else _guarded(_final, one.device, answer)
+                final = Unproved(_POISON) if answer is None else _guarded(_final, one, answer)
                 if isinstance(final, Unproved):
                     found.parked.append(self._parked_ask(one, final.problem))
                 else:
@@ -233,7 +243,7 @@ class Ingest:
             except PortError:
                 raise
             except Exception:  # noqa: BLE001 - see above
-                _log.exception("request %s could not be judged", one.ask.request_id)
+                _log.exception("request %s, trace %s could not be judged", one.ask.request_id, _trace_of(one.traceparent))
             else:
                 return answer
         return None
@@ -307,8 +317,12 @@ class Ingest:
         return ParkedMessage(self._parts.clock.now(), topic, problem, one.ask.body_hash)
 
 
-def _final(device: KnownDevice, stored: StoredAnswer) -> tuple[Reply, Reason | None]:
-    return final_reply(device, stored), decode_reason(stored.answer)
+def _final(one: Admitted, stored: StoredAnswer) -> tuple[Reply, Reason | None]:
+    return final_reply(one.device, stored, one.traceparent), decode_reason(stored.answer)
+
+
+def _trace_of(traceparent: str | None) -> str:
+    return "none" if traceparent is None else trace_id_of(traceparent)
 
 
 def _guarded(read: Callable[..., _T], *arguments: object) -> _T | Unproved:

@@ -42,10 +42,12 @@ class JsonLine(logging.Formatter):
         return json.dumps(entry)
 
 
-def log_to_stderr(log_format: LogFormat = "line") -> None:
-    """Send everything from INFO up to stderr."""
+def log_to_stderr(log_format: LogFormat = "line", *, requests: bool = False) -> None:
+    """Send everything from INFO up to stderr; with ``requests`` a line for every answer of the ingest worker too."""
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setFormatter(JsonLine() if log_format == "json" else OneLine(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[stderr], force=True)
+    # Its own logger only: what libraries say at DEBUG has values in it.
+    logging.getLogger("cloud.ingest").setLevel(logging.DEBUG if requests else logging.NOTSET)
     # Alembic tells its plumbing at INFO; our own sentence says what was done.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = cli.make_parser().parse_args(arguments)
     try:
         config = read_config(parsed.config)
-        log_to_stderr(config.log.format)
+        log_to_stderr(config.log.format, requests=config.log.requests)
         cli.run(parsed, _Parts(config))
     except ConfigError as problem:
         return _complain(str(problem), EXIT_USAGE)

@@ -27,6 +27,7 @@ host = "127.0.0.2"
 port = 9000
 [log]
 format = "json"
+requests = true
 """
 
 
@@ -45,14 +46,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.originator.bank_code, config.originator.txid) == ("8120012", "530")
     assert config.metrics is not None
     assert (config.metrics.host, config.metrics.port) == ("127.0.0.2", 9000)
-    assert config.log.format == "json"
+    assert (config.log.format, config.log.requests) == ("json", True)
 
 
 def test_the_rest_has_defaults(tmp_path: Path) -> None:
     config = read(tmp_path, 'database_url = "postgresql://vk@db/vk"\nvault_dir = "/v"\n')
     assert (config.web.port, config.broker.port, config.calendar_file) == (8080, 8883, "")
     assert config.metrics is None
-    assert config.log.format == "line"
+    assert (config.log.format, config.log.requests) == ("line", False)
 
 
 @pytest.mark.parametrize(
