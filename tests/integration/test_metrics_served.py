@@ -174,8 +174,14 @@ def test_every_program_serves_its_own_at_its_own_port(tmp_path: Path, sqlite_url
                 what="the answer to be counted",
             )
             kiosk_id = kiosk.device_id
+        assert value(read(ports["ingest"]), "voucher_ingest_connected") == 1
+        edge.broker.stop()
+        wait_until(lambda: value(read(ports["ingest"]), "voucher_ingest_connected") == 0, what="the broker's end to be seen")
+        edge.broker.start()
+        wait_until(lambda: value(read(ports["ingest"]), "voucher_ingest_connected") == 1, what="the worker to connect again")
         samples = read(ports["ingest"])
-        assert value(samples, "voucher_ingest_connected") == 1
+        assert value(samples, "voucher_ingest_reconnects_total") == 1
+        assert value(samples, "voucher_ingest_waiting") == 0
         assert value(samples, "voucher_ingest_commit_seconds_count") == 1
         assert value(samples, "process_open_fds") > 0
         labels = {label for _, labels in samples for label in labels}
