@@ -5,7 +5,7 @@ they are files of their own in ``vault_dir`` (:mod:`cloud.adapters.vault`).
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -34,6 +34,23 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_host: str = "127.0.0.1"
 
 
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where Prometheus reads what the programs count. Whoever reaches these ports may read; no password is asked for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_000)] = 9470
+    """The first of several: ``web`` listens on it, ``schedule`` on the next one, ``ingest`` on the one after."""
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a line of the log looks like; its content is the same."""
+
+    format: Literal["line", "json"] = "line"
+    """``json``: one object per line, for programs that collect logs."""
+    requests: bool = False
+    """Whether the ingest worker writes a line for every answer too: its request's id and trace. Not for peaks."""
+
+
 class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who pays the merchants, as the bank knows them."""
 
@@ -59,6 +76,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Empty for the real calendar."""
     web: Web = msgspec.field(default_factory=Web)
     broker: Broker = msgspec.field(default_factory=Broker)
+    metrics: Metrics | None = None
+    """Absent: nothing is served."""
+    log: Log = msgspec.field(default_factory=Log)
     originator: Originator = msgspec.field(default_factory=Originator)
 
 

@@ -14,6 +14,7 @@ that it cannot block the others. What a sender asks above its flow limit is answ
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from cloud.domain.records import Ask, StoredAnswer
 from cloud.ports.clock import Clock
 from cloud.ports.fleet import Fleet, Presence
 from cloud.ports.line import Delivery, Line
+from cloud.ports.meters import IngestMeters, Outcome, Unmetered
 from cloud.ports.parking import ParkedMessage, Parking
 from cloud.services.admit import (
     Admitted,
@@ -35,12 +37,13 @@ from cloud.services.admit import (
     admit,
     read_arrival,
 )
-from cloud.services.reply import final_reply, unjudged_reply
+from cloud.services.reply import Reply, final_reply, unjudged_reply
 from protocol.envelope import Event
 from protocol.errors import PortError, ProtocolError
-from protocol.messages import decode_state
+from protocol.messages import decode_reason, decode_state
 from protocol.reasons import Reason
 from protocol.topics import decode_connection_topic
+from protocol.trace import trace_id_of
 
 BATCH_MAX: Final = 400
 """Most messages of one round: larger batches gained nothing when measured."""
@@ -109,6 +112,7 @@ class IngestParts:
     reach: Callable[[str], None]
     """Passes one of :data:`CRASH_POINTS`."""
     stop: Stop
+    meters: IngestMeters = field(default_factory=Unmetered)
 
 
 @dataclass(slots=True)
@@ -120,6 +124,8 @@ class _Round:
     parked: list[ParkedMessage] = field(default_factory=list)
     presences: list[Presence] = field(default_factory=list)
     answers: list[tuple[str, Event]] = field(default_factory=list)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    """Of the answers, counted."""
 
 
 class _StoppedError(Exception):
@@ -150,6 +156,7 @@ class Ingest:
 
     def work(self, deliveries: Sequence[Delivery]) -> None:
         """Do one round."""
+        self._parts.meters.took(len(deliveries), oldest_at_s=min(delivery.arrived_at_s for delivery in deliveries))
         presences = [delivery for delivery in deliveries if _is_presence(delivery)]
         requests = [delivery for delivery in deliveries if not _is_presence(delivery)]
         reach = self._parts.reach if requests else _pass
@@ -158,13 +165,18 @@ class Ingest:
         reach("authenticated")
         self._judge(found)
         reach("after_commit")
+        tells = _log.isEnabledFor(logging.DEBUG)
         for number, (topic, event) in enumerate(found.answers):
             self._parts.line.publish(topic, event)
+            if tells:
+                _log.debug("answered request %s, trace %s: %s", event.id, _trace_of(event.traceparent), event.type)
             if number == 0:
                 reach("after_first_answer")
         reach("after_answers")
+        self._parts.meters.answered(found.outcomes)
         self._note(presences, found)
         self._acknowledge(deliveries, reach)
+        self._parts.meters.finished()
 
     def _sort(self, requests: Sequence[Delivery]) -> _Round:
         found = _Round()
@@ -186,7 +198,14 @@ class Ingest:
             case Unproved(problem):
                 found.parked.append(self._parked(delivery, problem))
             case Malformed(device=device, problem=problem):
-                _log.warning("%s sent a malformed %s", device.address.device_id, outcome.kind)
+                trace = _trace_of(outcome.traceparent)
+                _log.warning(
+                    "%s sent a malformed %s: request %s, trace %s",
+                    device.address.device_id,
+                    outcome.kind,
+                    outcome.request_id,
+                    trace,
+                )
                 found.refused.append((outcome, Reason.MALFORMED))
             case Admitted(device=device):
                 if self._flow.admit(device.address.device_id, at_s=self._parts.elapsed_s()):
@@ -197,18 +216,20 @@ class Ingest:
     def _judge(self, found: _Round) -> None:
         for outcome, reason in found.refused:
             found.answers.append(unjudged_reply(outcome, reason, now=self._parts.clock.now()))
+            found.outcomes[outcome.kind if isinstance(outcome, Malformed) else outcome.ask.kind, reason] += 1
         if found.admitted:
             stored = self._until_done(lambda: self._stored(found.admitted))
             for one, answer in zip(found.admitted, stored, strict=True):
-                reply = Unproved(_POISON) if answer is None else _guarded(final_reply, one.device, answer)
-                if isinstance(reply, Unproved):
-                    found.parked.append(self._parked_ask(one, reply.problem))
+                final = Unproved(_POISON) if answer is None else _guarded(_final, one, answer)
+                if isinstance(final, Unproved):
+                    found.parked.append(self._parked_ask(one, final.problem))
                 else:
-                    found.answers.append(reply)
+                    found.answers.append(final[0])
+                    found.outcomes[one.ask.kind, final[1]] += 1
 
     def _stored(self, admitted: Sequence[Admitted]) -> Sequence[StoredAnswer | None]:
         try:
-            return self._parts.judge([one.ask for one in admitted], now=self._parts.clock.now())
+            return self._commit([one.ask for one in admitted])
         except PortError:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours in one message must not stop the others
@@ -218,14 +239,20 @@ class Ingest:
     def _stored_alone(self, one: Admitted) -> StoredAnswer | None:
         for _ in range(TRIES_MAX - 1):
             try:
-                (answer,) = self._parts.judge([one.ask], now=self._parts.clock.now())
+                (answer,) = self._commit([one.ask])
             except PortError:
                 raise
             except Exception:  # noqa: BLE001 - see above
-                _log.exception("request %s could not be judged", one.ask.request_id)
+                _log.exception("request %s, trace %s could not be judged", one.ask.request_id, _trace_of(one.traceparent))
             else:
                 return answer
         return None
+
+    def _commit(self, asks: Sequence[Ask]) -> Sequence[StoredAnswer]:
+        begun_s = self._parts.elapsed_s()
+        stored = self._parts.judge(asks, now=self._parts.clock.now())
+        self._parts.meters.committed(self._parts.elapsed_s() - begun_s)
+        return stored
 
     def _note(self, presences: Sequence[Delivery], found: _Round) -> None:
         for delivery in presences:
@@ -234,6 +261,8 @@ class Ingest:
             self._until_done(lambda: self._parts.fleet.record_presence(found.presences))
             self._parts.reach("presence")
         kept = [message for message in found.parked if self._parking_flow.admit("all", at_s=self._parts.elapsed_s())]
+        if found.parked:
+            self._parts.meters.parked(kept=len(kept), dropped=len(found.parked) - len(kept))
         if len(kept) < len(found.parked):
             _log.warning("%d more messages could not be proved; too many to keep", len(found.parked) - len(kept))
         if kept:
@@ -275,6 +304,7 @@ class Ingest:
                 if not problem.retry:
                     raise
                 _log.warning("%s; trying again", problem)
+                self._parts.meters.retried()
                 if self._parts.stop.wait(pause_s):
                     raise _StoppedError from problem
                 pause_s = min(pause_s * 2, RETRY_MAX_S)
@@ -285,6 +315,14 @@ class Ingest:
     def _parked_ask(self, one: Admitted, problem: str) -> ParkedMessage:
         topic = one.device.address.request(one.ask.kind)
         return ParkedMessage(self._parts.clock.now(), topic, problem, one.ask.body_hash)
+
+
+def _final(one: Admitted, stored: StoredAnswer) -> tuple[Reply, Reason | None]:
+    return final_reply(one.device, stored, one.traceparent), decode_reason(stored.answer)
+
+
+def _trace_of(traceparent: str | None) -> str:
+    return "none" if traceparent is None else trace_id_of(traceparent)
 
 
 def _guarded(read: Callable[..., _T], *arguments: object) -> _T | Unproved:

@@ -5,11 +5,12 @@ It never counts on having been awake: after a pause of any length it closes what
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
 from cloud.ports.clock import Clock
+from cloud.ports.meters import ScheduleMeters, Unmetered
 from cloud.ports.settlements import SettlementStore
 from cloud.services.settle import next_due, settle_due
 from protocol.errors import PortError
@@ -41,6 +42,7 @@ class ScheduleParts:
     clock: Clock
     stop: Stop
     look_every_s: float = LOOK_EVERY_S
+    meters: ScheduleMeters = field(default_factory=Unmetered)
 
 
 def run_schedule(parts: ScheduleParts) -> None:
@@ -64,7 +66,10 @@ def run_schedule(parts: ScheduleParts) -> None:
 def _settle(parts: ScheduleParts) -> datetime:
     for settlement in settle_due(parts.settlements, now=parts.clock.now()):
         _log.info("closed the week from %s: %d claims", settlement.period.starts_on, len(settlement.claims))
-    return next_due(parts.settlements, now=parts.clock.now())
+        parts.meters.settled(settlement.closed_at)
+    due = next_due(parts.settlements, now=parts.clock.now())
+    parts.meters.due(due)
+    return due
 
 
 def _sleep_until(due: datetime, parts: ScheduleParts) -> None:

@@ -171,7 +171,12 @@ def _attributes() -> Document:
             "description": "keyed BLAKE2b over the others and the body",
         },
     }
-    return {"type": "object", "properties": texts, "required": list(texts)}
+    required = list(texts)
+    texts["traceparent"] = {
+        "type": "string",
+        "description": "W3C Trace Context: not proved, may be absent, ignored if malformed; an answer carries its request's",
+    }
+    return {"type": "object", "properties": texts, "required": required}
 
 
 def _limits() -> Document:

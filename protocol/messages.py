@@ -157,6 +157,12 @@ class Refused(Struct, frozen=True, kw_only=True, tag_field="outcome", tag="refus
 Answer = CheckAccepted | RedeemAccepted | Released | Refused
 
 
+class _ReasonOnly(Struct, frozen=True):
+    """Any answer, looked at for nothing but its reason."""
+
+    reason: Reason | None = None
+
+
 class DeviceState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Retained presence of a kiosk. The broker publishes ``lost`` as the will."""
 
@@ -180,6 +186,7 @@ Body = TypeVar("Body", bound=Struct)
 _encoder = msgspec.json.Encoder()
 _request_decoders = {kind: msgspec.json.Decoder(struct) for kind, struct in REQUEST_TYPES.items()}
 _answer_decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+_reason_decoder = msgspec.json.Decoder(_ReasonOnly)
 _state_decoder = msgspec.json.Decoder(DeviceState)
 _NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on hostile bytes; deep nesting inside an ignored field is the RecursionError."""
@@ -227,6 +234,18 @@ def decode_answer(body: bytes) -> Answer:
     """
     try:
         return _answer_decoder.decode(body)
+    except _NOT_OURS as problem:
+        raise ProtocolError(f"not an answer: {problem}") from problem
+
+
+def decode_reason(body: bytes) -> Reason | None:
+    """Decode why an answer refuses, None if it does not; a fraction of the work of :func:`decode_answer`.
+
+    Raises:
+        ProtocolError: it is not an answer.
+    """
+    try:
+        return _reason_decoder.decode(body).reason
     except _NOT_OURS as problem:
         raise ProtocolError(f"not an answer: {problem}") from problem
 

@@ -23,6 +23,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from cloud.adapters.certificates import KeyPair
 from cloud.ports.line import Delivery
+from cloud.ports.meters import LineState
 from protocol.envelope import CONTENT_TYPE, Event, encode_properties
 from protocol.errors import PortError
 from protocol.limits import PACKET_BYTES_MAX
@@ -166,6 +168,11 @@ class MqttLine:
             if delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, 1)
 
+    def state(self) -> LineState:
+        """How it is at this moment; may be asked from any thread."""
+        # The connection's number goes up whenever one is lost.
+        return LineState(self._client.is_connected(), self._arrived.qsize(), self._connection)
+
     def _make_client(self, client_id: str, tls: ssl.SSLContext) -> _Client:
         client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
         client.tls_set_context(tls)
@@ -223,6 +230,7 @@ class MqttLine:
             retained=message.retain,
             connection=self._connection,
             packet_id=message.mid,
+            arrived_at_s=time.monotonic(),
         )
         self._arrived.put_nowait(delivery)
 

@@ -24,6 +24,8 @@ class Delivery:
     connection: int
     """Which connection brought it. Acknowledging it on another one could hit another message."""
     packet_id: int
+    arrived_at_s: float
+    """When, on the worker's clock that never runs backwards."""
 
 
 class Line(Protocol):

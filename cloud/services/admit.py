@@ -60,6 +60,8 @@ class Admitted:
 
     device: KnownDevice
     ask: Ask
+    traceparent: str | None = None
+    """Goes back with the answer, as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Malformed:
     time: str
     """The request's own time. The answer carries it again, so that a repeat is answered with the same bytes."""
     problem: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +132,9 @@ def admit(arrival: Arrival, device: KnownDevice | None, digit_tag: DigitTag) -> 
     if not event.is_from(device.keys.request):
         return Unproved("the proof does not hold")
     try:
-        return Admitted(device, _ask(arrival, device, digit_tag))
+        return Admitted(device, _ask(arrival, device, digit_tag), event.traceparent)
     except ProtocolError as problem:
-        return Malformed(device, event.id, arrival.kind, event.time, str(problem))
+        return Malformed(device, event.id, arrival.kind, event.time, str(problem), event.traceparent)
 
 
 def _ask(arrival: Arrival, device: KnownDevice, digit_tag: DigitTag) -> Ask:

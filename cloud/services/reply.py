@@ -1,11 +1,12 @@
 """The message that carries an answer back to its kiosk, and the topic it goes to.
 
 The topic is computed from the authenticated device; the Response Topic that a sender may name is not looked at. A final
-answer depends on nothing but what is stored, so every repeat of a request is answered with the same bytes.
+answer depends on nothing but what is stored, so every repeat of a request is answered with the same bytes. A request's
+``traceparent`` goes back beside them.
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from cloud.domain.instants import encode_instant
@@ -23,13 +24,14 @@ _TIME_LENGTH_MAX: Final = 40
 _NO_TIME: Final = "1970-01-01T00:00:00.000000Z"
 
 
-def final_reply(device: KnownDevice, stored: StoredAnswer) -> Reply:
-    """Wrap a stored answer.
+def final_reply(device: KnownDevice, stored: StoredAnswer, traceparent: str | None = None) -> Reply:
+    """Wrap a stored answer; ``traceparent`` is the one of the request that it answers now.
 
     Raises:
         ValueError: it is longer than a body may be.
     """
-    return _reply(device, stored.request_id, stored.kind, time=encode_instant(stored.answered_at), body=stored.answer)
+    about = _About(device, stored.request_id, stored.kind, traceparent)
+    return _reply(about, time=encode_instant(stored.answered_at), body=stored.answer)
 
 
 def unjudged_reply(outcome: Malformed | Admitted, reason: Reason, *, now: datetime) -> Reply:
@@ -43,9 +45,26 @@ def unjudged_reply(outcome: Malformed | Admitted, reason: Reason, *, now: dateti
             time = time if len(time) <= _TIME_LENGTH_MAX and time.isascii() and time.isprintable() else _NO_TIME
         case Admitted(device=device, ask=ask):
             request_id, kind, time = ask.request_id, ask.kind, encode_instant(now)
-    return _reply(device, request_id, kind, time=time, body=encode_body(Refused(request_id=request_id, reason=reason)))
+    about = _About(device, request_id, kind, outcome.traceparent)
+    return _reply(about, time=time, body=encode_body(Refused(request_id=request_id, reason=reason)))
 
 
-def _reply(device: KnownDevice, request_id: UUID, kind: RequestKind, *, time: str, body: bytes) -> Reply:
-    event = make_event(device.keys.answer, id=request_id, source=CLOUD_SOURCE, type=answer_type(kind), time=time, body=body)
+class _About(NamedTuple):
+    device: KnownDevice
+    request_id: UUID
+    kind: RequestKind
+    traceparent: str | None
+
+
+def _reply(about: _About, *, time: str, body: bytes) -> Reply:
+    device, request_id, kind, traceparent = about
+    event = make_event(
+        device.keys.answer,
+        id=request_id,
+        source=CLOUD_SOURCE,
+        type=answer_type(kind),
+        time=time,
+        body=body,
+        traceparent=traceparent,
+    )
     return device.address.answer(kind), event

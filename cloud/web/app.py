@@ -3,7 +3,7 @@
 Nothing is read or opened here: whoever calls :func:`make_app` brings the parts.
 """
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, Response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -55,6 +55,7 @@ def make_app(parts: WebParts) -> Flask:
     app.jinja_options["autoescape"] = True
     app.extensions["vk_words"] = load_catalogues()
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    _install_meters(app, parts)
     install_headers(app, https=parts.https)
     install_session(app, parts)
     _install_csrf(app, parts)
@@ -63,6 +64,14 @@ def make_app(parts: WebParts) -> Flask:
     for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts)):
         app.register_blueprint(blueprint)
     return app
+
+
+def _install_meters(app: Flask, parts: WebParts) -> None:
+    @app.after_request
+    def count(response: Response) -> Response:
+        # The rule, never the path: a path may hold a voucher number, and there is no end of them.
+        parts.meters.requested(request.url_rule.rule if request.url_rule else None, response.status_code)
+        return response
 
 
 def _install_csrf(app: Flask, parts: WebParts) -> None:

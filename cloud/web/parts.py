@@ -16,6 +16,7 @@ from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.ingest import IngestStore
+from cloud.ports.meters import Unmetered, WebMeters
 from cloud.ports.people import People, Throttle
 from cloud.ports.reports import Reports
 from cloud.services.sign_in import PasswordCheck
@@ -92,3 +93,4 @@ class WebParts:
     """Whether browsers reach the pages over HTTPS: cookies are then sent over nothing else."""
     api: Blueprint | None = None
     """The devices' HTTP interface, which brings its own authentication."""
+    meters: WebMeters = field(default_factory=Unmetered)

@@ -50,6 +50,7 @@ def make_public(parts: WebParts) -> Blueprint:
         wanted = own_path(request.form.get("next"))
         outcome = sign_in(parts.people, parts.throttle, parts.passwords, attempt, now=parts.wall_clock.now())
         if isinstance(outcome, Denied):
+            parts.meters.sign_in_refused(throttled=outcome.wait_s > 0)
             return _sign_in_page(door, wanted, attempt.login, outcome), 429 if outcome.wait_s else 200
         open_session(outcome, parts)
         return redirect(wanted or _start_of(outcome))

@@ -23,7 +23,9 @@ def main(arguments: Sequence[str]) -> int:
     log_to_stderr()
     parsed = cli.make_parser().parse_args(arguments)
     try:
-        cli.run(parsed, _Parts(read_config(parsed.config)))
+        config = read_config(parsed.config)
+        log_to_stderr(config.log.format, requests=config.log.requests)
+        cli.run(parsed, _Parts(config))
     except ConfigError as problem:
         return _complain(str(problem), EXIT_USAGE)
     except (cli.CommandError, PortError, ValueError) as problem:

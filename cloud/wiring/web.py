@@ -12,17 +12,20 @@ from waitress.server import create_server
 
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.holders_file import HoldersError
+from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.people import SqlPeople
 from cloud.domain.digits import digit_tagger
+from cloud.ports.meters import WebMeters
 from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
 from cloud.web.parts import HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
+from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 from protocol.errors import PortError
 
@@ -36,16 +39,20 @@ def serve(wiring: Wiring) -> None:
     """Serve until SIGTERM."""
     signal.signal(signal.SIGTERM, _end_program)
     where = wiring.config.web
+    registry = new_registry()
     try:
-        server = create_server(make_app(_web_parts(wiring)), host=where.host, port=where.port, threads=WEB_THREADS, ident="")
+        server = create_server(
+            make_app(_web_parts(wiring, WebMetrics(registry))), host=where.host, port=where.port, threads=WEB_THREADS, ident=""
+        )
     except OSError as problem:
         raise PortError(f"{where.host}:{where.port} cannot be listened on: {problem.strerror}", retry=False) from problem
     _log.info("serving at http://%s:%d", where.host, where.port)
-    server.run()
+    with metrics_served(wiring.config, "web", registry):
+        server.run()
     server.close()
 
 
-def _web_parts(wiring: Wiring) -> WebParts:
+def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
     passwords = Argon2Passwords()
     return WebParts(
         reports=wiring.reports,
@@ -72,6 +79,7 @@ def _web_parts(wiring: Wiring) -> WebParts:
         web_secret=wiring.vault.web_secret,
         https=wiring.config.web.https,
         api=make_api(wiring.enrol),
+        meters=meters,
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from cloud.adapters.certificates import WORKER_NAME
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
+from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
 from cloud.adapters.sql.parking import SqlParking
 from cloud.config import ConfigError
@@ -16,6 +17,7 @@ from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
 from cloud.services.admit import KnownDevices
 from cloud.services.answer import answer_batch
+from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
 
@@ -26,7 +28,8 @@ def answer_kiosks(wiring: Wiring) -> None:
     tls = worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate())
     address = BrokerAddress(wiring.config.broker.host, wiring.config.broker.port)
     store = CrashingStore(wiring.ingest_store, points)
-    with MqttLine(address, tls, client_id=WORKER_NAME) as line:
+    registry = new_registry()
+    with MqttLine(address, tls, client_id=WORKER_NAME) as line, metrics_served(wiring.config, "ingest", registry):
         parts = IngestParts(
             line=line,
             judge=partial(answer_batch, store),
@@ -38,6 +41,7 @@ def answer_kiosks(wiring: Wiring) -> None:
             elapsed_s=time.monotonic,
             reach=points.reach,
             stop=stop,
+            meters=IngestMetrics(registry, line=line.state, elapsed_s=time.monotonic),
         )
         Ingest(parts).run()
 
@@ -45,7 +49,12 @@ def answer_kiosks(wiring: Wiring) -> None:
 def close_weeks(wiring: Wiring) -> None:
     """Close weeks until SIGTERM."""
     look_every_s = LOOK_EVERY_SIMULATED_S if wiring.config.calendar_file else LOOK_EVERY_S
-    run_schedule(ScheduleParts(wiring.settlements, wiring.clock, _stop_on_signals(), look_every_s))
+    registry = new_registry()
+    meters = ScheduleMetrics(registry)
+    for settlement in wiring.reports.settlements()[:1]:
+        meters.settled(settlement.closed_at)
+    with metrics_served(wiring.config, "schedule", registry):
+        run_schedule(ScheduleParts(wiring.settlements, wiring.clock, _stop_on_signals(), look_every_s, meters))
 
 
 def _crash_points() -> CrashPoints:

@@ -21,7 +21,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -34,6 +34,7 @@ from protocol.envelope import CONTENT_TYPE, Event, decode_event, encode_properti
 from protocol.errors import ProtocolError
 from protocol.limits import BODY_BYTES_MAX
 from protocol.topics import DeviceAddress, RequestKind
+from protocol.trace import make_traceparent
 
 INFLIGHT_MAX: Final = 20
 QUEUED_MAX: Final = 64
@@ -104,6 +105,9 @@ class MqttLink:
         if len(event.body) > BODY_BYTES_MAX:
             raise ValueError(f"a body of {len(event.body)} bytes is above the limit of {BODY_BYTES_MAX}")
         properties = _json_properties()
+        if kind is RequestKind.REDEEM:
+            # Made from the id at every publish: a repeat carries the same one, and the outbox need not keep it.
+            event = replace(event, traceparent=make_traceparent(event.id))
         properties.UserProperty = encode_properties(event)
         properties.ResponseTopic = self._settings.address.answer(kind)
         properties.CorrelationData = event.id.bytes

@@ -31,6 +31,7 @@ class FakeLine:
         self.unacknowledged: dict[int, Delivery] = {}
         self.published: list[tuple[str, Event]] = []
         self.acknowledged: list[int] = []
+        self.elapsed_s = 0.0
         self._connection = 0
         self._next_id = 0
 
@@ -42,7 +43,7 @@ class FakeLine:
         self, topic: str, payload: bytes, properties: tuple[tuple[str, str], ...] = (), *, retained: bool = False
     ) -> Delivery:
         self._next_id += 1
-        delivery = Delivery(topic, payload, properties, retained, self._connection, self._next_id)
+        delivery = Delivery(topic, payload, properties, retained, self._connection, self._next_id, self.elapsed_s)
         self.waiting.append(delivery)
         return delivery
 

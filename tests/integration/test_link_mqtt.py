@@ -11,6 +11,7 @@ from kiosk.adapters.link_mqtt import MqttLink
 from protocol.envelope import CONTENT_TYPE, encode_properties
 from protocol.messages import DeviceState, encode_body
 from protocol.topics import RequestKind
+from protocol.trace import make_traceparent
 from tests.support.broker import free_port
 from tests.support.kiosk import ADDRESS, accepted, answer_event, make_redeem, request_id
 from tests.support.kiosk_client import wait_until
@@ -39,6 +40,17 @@ def test_message_carries_what_the_binding_asks_for(line: MqttLine) -> None:
     assert properties.CorrelationData == event.id.bytes
     assert 0 < properties.MessageExpiryInterval <= 60
     assert message.qos == 1
+
+
+def test_a_redeem_carries_the_same_trace_at_every_publish_and_other_requests_none(line: MqttLine) -> None:
+    line.open()
+    event = make_redeem(1)(1, "0" * 64)
+    for kind in (RequestKind.REDEEM, RequestKind.REDEEM, RequestKind.CHECK):
+        line.link.publish(kind, event)
+        line.next_request()
+    pairs = [dict(message.properties.UserProperty) for message in line.cloud.messages]  # type: ignore[union-attr]
+    made = make_traceparent(event.id)
+    assert [found.get("traceparent") for found in pairs] == [made, made, None]
 
 
 def test_nagle_is_off(line: MqttLine) -> None:

@@ -124,7 +124,7 @@ def test_an_exception_in_a_callback_does_not_end_the_network_thread(
     with kiosk_of(authority, broker) as kiosk:
         line.acknowledge(delivered(line, kiosk, b"before"))
         whole, line._arrived = line._arrived, queue.Queue(maxsize=1)
-        line._arrived.put_nowait(Delivery("", b"", (), retained=False, connection=-1, packet_id=0))
+        line._arrived.put_nowait(Delivery("", b"", (), retained=False, connection=-1, packet_id=0, arrived_at_s=0.0))
         kiosk.publish(TOPIC.format(kiosk.device_id), b"one too many")
         wait_until(lambda: "callback" in caplog.text, what="the callback to fail")
         line._arrived = whole

@@ -13,6 +13,7 @@ from protocol.envelope import Event, answer_type, decode_event, encode_propertie
 from protocol.errors import ProtocolError
 from protocol.keys import authenticate, is_authentic
 from protocol.topics import DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic
+from protocol.trace import is_traceparent, make_traceparent, trace_id_of
 
 KEY = bytes(range(32))
 texts = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -42,6 +43,39 @@ def test_order_and_strangers_do_not_matter(event: Event, data: st.DataObject) ->
     strangers = data.draw(st.lists(st.tuples(st.sampled_from(["traceparent", "datacontenttype", "Id", ""]), texts), max_size=4))
     properties = data.draw(st.permutations([*encode_properties(event), *strangers]))
     assert decode_event(properties, event.body) == event
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@given(st.uuids(version=4))
+def test_a_request_has_one_trace_and_it_is_its_id(request_id: UUID) -> None:
+    made = make_traceparent(request_id)
+    assert is_traceparent(made)
+    assert trace_id_of(made) == request_id.hex
+
+
+@given(events)
+def test_a_trace_travels_beside_the_proof(event: Event) -> None:
+    traced = dataclasses.replace(event, traceparent=TRACE)
+    assert encode_properties(traced) == [*encode_properties(event), ("traceparent", TRACE)]
+    read = decode_event(encode_properties(traced), event.body)
+    assert read.traceparent == TRACE
+    assert read == event
+    assert read.is_from(KEY)
+
+
+@given(events, texts)
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), TRACE.upper())
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), TRACE + "\n")
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), "01" + TRACE[2:])
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), f"00-{'0' * 32}-{'1' * 16}-01")
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), f"00-{'1' * 32}-{'0' * 16}-01")
+@example(make_event(KEY, id=UUID(int=0), source="", type="", time="", body=b""), TRACE.replace("0", "٠"))
+def test_a_trace_that_is_malformed_or_doubled_is_none(event: Event, text: str) -> None:
+    properties = encode_properties(event)
+    assert decode_event([*properties, ("traceparent", text)], event.body).traceparent is None
+    assert decode_event([*properties, *[("traceparent", TRACE)] * 2], event.body).traceparent is None
 
 
 @given(events, st.sampled_from(["id", "source", "type", "time", "body", "auth"]), st.data())

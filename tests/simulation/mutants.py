@@ -92,8 +92,9 @@ def repeated_answer_has_its_own_time(mocker: MockerFixture) -> None:
     """Every sending of an answer is dated anew."""
     ticks = count()
 
-    def dated(device: KnownDevice, stored: StoredAnswer) -> Reply:
-        return final_reply(device, replace(stored, answered_at=stored.answered_at + timedelta(milliseconds=next(ticks))))
+    def dated(device: KnownDevice, stored: StoredAnswer, traceparent: str | None) -> Reply:
+        later = replace(stored, answered_at=stored.answered_at + timedelta(milliseconds=next(ticks)))
+        return final_reply(device, later, traceparent)
 
     mocker.patch("cloud.ingest.final_reply", dated)
 

@@ -79,7 +79,8 @@ class SimLine:
     def _deliver(self, packet: Packet) -> Delivery:
         self._next_packet_id += 1
         self.unacknowledged[self._next_packet_id] = packet
-        return Delivery(packet.topic, packet.payload, packet.properties, False, self._connection, self._next_packet_id)
+        now_s = self._network.now_s
+        return Delivery(packet.topic, packet.payload, packet.properties, False, self._connection, self._next_packet_id, now_s)
 
 
 class SimLink:

@@ -22,6 +22,12 @@ account_no = "42"
 ubn = "12345675"
 txid = "530"
 name = "SOMEBODY ELSE"
+[metrics]
+host = "127.0.0.2"
+port = 9000
+[log]
+format = "json"
+requests = true
 """
 
 
@@ -38,11 +44,16 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (config.web.host, config.web.port) == ("0.0.0.0", 80)
     assert (config.broker.host, config.broker.port, config.broker.public_host) == ("10.0.0.1", 8884, "mqtt.example.tw")
     assert (config.originator.bank_code, config.originator.txid) == ("8120012", "530")
+    assert config.metrics is not None
+    assert (config.metrics.host, config.metrics.port) == ("127.0.0.2", 9000)
+    assert (config.log.format, config.log.requests) == ("json", True)
 
 
 def test_the_rest_has_defaults(tmp_path: Path) -> None:
     config = read(tmp_path, 'database_url = "postgresql://vk@db/vk"\nvault_dir = "/v"\n')
     assert (config.web.port, config.broker.port, config.calendar_file) == (8080, 8883, "")
+    assert config.metrics is None
+    assert (config.log.format, config.log.requests) == ("line", False)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +66,8 @@ def test_the_rest_has_defaults(tmp_path: Path) -> None:
         ('vault_dir = "/srv/vault"', "", "vault_dir"),
         ('txid = "530"', 'txid = "53"', "originator.txid"),
         ("[broker]", "[broker", "cloud.toml"),
+        ('"json"', '"yaml"', "log.format"),
+        ("port = 9000\n", "port = 65001\n", "metrics.port"),
         ("sqlite:///", "mysql:///", "database_url"),
     ],
 )
