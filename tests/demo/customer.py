@@ -77,7 +77,7 @@ class Customer:
                 raise InterruptedVisitError(shown)
             if time.monotonic() > end:
                 raise DemoError(f"the kiosk at {self._kiosk.site_id} shows {shown['screen']!r}, not {what}")
-            time.sleep(0.005)
+            time.sleep(0.012)
         return shown
 
     def press(self, key: str) -> None:
@@ -205,7 +205,7 @@ class Customer:
     def _wait_change(self, before: dict[str, Any]) -> None:
         end = time.monotonic() + 0.5
         while self.view() == before and time.monotonic() < end:
-            time.sleep(0.005)
+            time.sleep(0.012)
 
 
 def _is_refusal(shown: dict[str, Any]) -> bool:

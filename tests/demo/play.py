@@ -80,9 +80,16 @@ def play(world: World, cast: Cast, told: Sequence[Story], rng: random.Random) ->
             _serve(world, cast, [make_order(number, told[number], cast.hand, rng) for number in group], diary, rng)
         if day < DAYS - 1:
             world.jump_to(_at(today, CLOSING + 1))
-            for login in dict.fromkeys(SITES.values()):
-                MerchantAtDesk(world, login).confirm_all()
+            _confirm_everything(world)
     return diary
+
+
+def _confirm_everything(world: World) -> None:
+    """Every merchant signs in and confirms, all at the same hour."""
+    logins = list(dict.fromkeys(SITES.values()))
+    with ThreadPoolExecutor(len(logins)) as desks:
+        for done in [desks.submit(MerchantAtDesk(world, login).confirm_all) for login in logins]:
+            done.result()
 
 
 def _groups(numbers: Sequence[int], told: Sequence[Story], kiosks: int) -> Iterator[list[int]]:
