@@ -33,10 +33,10 @@ def run_on_cpython(script: Path, folder: Path) -> str:
 
 
 def run_on_micropython(script: Path) -> str:
-    """Run a script beside the board's modules in a real MicroPython and return its output; skips where there is none."""
+    """Run a script beside the board's modules in a real MicroPython and return its output; fails where there is none."""
     node = shutil.which("node")
     if node is None or not _PACKAGE.is_dir():
-        pytest.skip("needs node and MicroPython: apt install nodejs npm; npm ci --prefix hardware/firmware")
+        pytest.fail("needs node and MicroPython: make test installs both", pytrace=False)
     runner = ROOT / "tests" / "hardware" / "run_micropython.mjs"
     return _output([node, str(runner), str(_PACKAGE), str(script), *map(str, _board_files())])
 
