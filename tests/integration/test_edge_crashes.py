@@ -103,8 +103,10 @@ def test_killed_again_and_again_on_the_way_to_one_answer(edge: Edge) -> None:
             edge.worker.start(crash_at=crash_at)
         edge.worker.wait_killed()
         edge.worker.start()
-        wait_until(lambda: kiosk.answers.qsize() >= 2, what="answers")
-        assert len({event.body for event in answers_so_far(kiosk)}) == 1
+        # A worker killed right after handing an answer to its client may die before a byte left: only the last one is sure.
+        answer = kiosk.answer_to(request)
+        assert {event.body for event in answers_so_far(kiosk)} <= {answer.body}
+        assert answer.body == edge.stored_answer(request.event.id)
         assert edge.redemptions_of(number) == [request.event.id]
     edge.worker.stop()
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -267,3 +268,17 @@ class TestBench:
 
 def test_without_a_bench_there_is_no_bench_page(stage: Stage) -> None:
     assert ask(stage, "GET", "/bench")[0] == 404
+
+
+def test_an_early_wake_up_does_not_close_the_pipe_under_the_waker(stage: Stage) -> None:
+    server, thread = stage.server._server, stage.server._thread
+    pull = server.trigger._physical_pull
+
+    def pull_late() -> None:
+        os.write(server.trigger.trigger, b"x")  # as a request that has just ended does
+        thread.join(0.3)  # all the time the server wants to run what it was given
+        pull()
+
+    server.trigger._physical_pull = pull_late
+    stage.server.close()
+    assert not thread.is_alive()

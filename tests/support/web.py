@@ -202,7 +202,10 @@ def serving(site: Site) -> Iterator[str]:
     finally:
         server.task_dispatcher.shutdown(timeout=STOP_S)
         # Sockets belong to the server's own thread; a browser keeps its connections open, and the loop ends with the last.
-        server.trigger.pull_trigger(lambda: _shut(server))
+        # Not pull_trigger: it wakes the server after letting go of the lock, and the pipe may be closed by then.
+        with server.trigger.lock:
+            server.trigger.thunks.append(lambda: _shut(server))
+            server.trigger._physical_pull()
         thread.join(STOP_S)
         assert not thread.is_alive()
 

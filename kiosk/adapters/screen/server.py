@@ -125,10 +125,18 @@ class ScreenServer:
             return
         # Sockets belong to the server's own thread. First end what is open, so that no thread waits for a page that does
         # not read; only then take down what those threads use to wake the server.
-        server.trigger.pull_trigger(lambda: _hang_up(server))
+        _in_its_own_thread(server, lambda: _hang_up(server))
         server.task_dispatcher.shutdown(timeout=STOP_S)
-        server.trigger.pull_trigger(lambda: _shut(server))
+        _in_its_own_thread(server, lambda: _shut(server))
         thread.join(STOP_S)
+
+
+def _in_its_own_thread(server: Any, act: Callable[[], None]) -> None:
+    # Not pull_trigger: that wakes the server after letting go of the lock. An earlier wake-up still under way may run the act
+    # first, and where the act closes the server the byte goes to a closed pipe, or to whatever has its number by then.
+    with server.trigger.lock:
+        server.trigger.thunks.append(act)
+        server.trigger._physical_pull()  # noqa: SLF001 - see above
 
 
 def _hang_up(server: Any) -> None:
