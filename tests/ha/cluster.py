@@ -18,7 +18,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -72,11 +72,10 @@ class Node:
                 os.kill(pid, number)
         _wait(lambda: not _lives(postmaster), "the killed PostgreSQL to be gone", STOP_S_MAX)
 
-    def status(self) -> dict[str, Any]:
-        """What its Patroni says of it; nothing while it does not answer."""
+    def ask(self, path: str) -> dict[str, Any]:
+        """What its Patroni says; nothing while it does not answer."""
         try:
-            # 503 is its way to say "not the primary"; the body is what counts.
-            with urllib.request.urlopen(f"http://{HOST}:{self.plan.rest_port}/patroni", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{HOST}:{self.plan.rest_port}/{path}", timeout=2) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except (OSError, HTTPException, ValueError):
@@ -98,12 +97,16 @@ class Patroni:
     nodes: Sequence[Node]
     owner: pwd.struct_passwd | None
     etcd_port: int
-    restarts: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         """The cloud's ``database_url``."""
         return database_url([node.plan for node in self.nodes])
+
+    def node(self, name: str) -> Node:
+        """The node of that name."""
+        (found,) = (node for node in self.nodes if node.plan.name == name)
+        return found
 
     def primary(self) -> Node:
         """The node that holds the leader's lock.
@@ -112,7 +115,7 @@ class Patroni:
             ClusterError: there is none now.
         """
         for node in self.nodes:
-            if node.status().get("role") in ("master", "primary"):
+            if node.ask("patroni").get("role") in ("master", "primary"):
                 return node
         raise ClusterError("no node is primary")
 
@@ -128,20 +131,17 @@ class Patroni:
         return self.primary()
 
     def is_healthy(self) -> bool:
-        """Tell whether the next kill would meet a whole cluster."""
-        roles = [node.status() for node in self.nodes]
-        if sorted(str(found.get("role")) for found in roles) not in (
-            ["master"] + ["replica"] * 2,
-            ["primary"] + ["replica"] * 2,
-        ):
-            return False
+        """Tell whether the next kill would meet a whole cluster: two nodes stream, and Patroni has named one to succeed."""
         query = "SELECT sync_state FROM pg_stat_replication WHERE state = 'streaming'"
         try:
-            with self.connect(self.primary(), "postgres") as connection:
-                states = sorted(row[0] for row in connection.execute(query))
+            primary = self.primary()
+            with self.connect(primary, "postgres") as connection:
+                states = [row[0] for row in connection.execute(query)]
         except (psycopg.Error, ClusterError):
             return False
-        return len(states) == NODES - 1 and "sync" in states
+        members = primary.ask("cluster").get("members", [])
+        roles = sorted(str(member["role"]) for member in members if member["state"] in ("running", "streaming"))
+        return len(states) == NODES - 1 and "sync" in states and roles == ["leader", "replica", "sync_standby"]
 
     def make_database(self) -> None:
         """Create the cloud's database, empty."""
