@@ -40,6 +40,7 @@ from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import Wanted, wanted_by
 from cloud.adapters.ingest_rows import APPENDED, HOLDS, Target, remembered
+from cloud.adapters.limited_wait import LimitedConnection
 from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of, int_array, text_array
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
@@ -48,6 +49,10 @@ from protocol.errors import PortError
 
 VOUCHER_LOCKS_MAX: Final = 1_000
 """PostgreSQL has room for 6 400 locks as installed: six such batches at once."""
+
+ANSWER_WAIT_S: Final = 15.0
+"""A server that says nothing for so long is left and looked for anew. Longer than it waits for a lock, shorter than a dead
+primary is mourned."""
 
 _PLANNING: Final[Mapping[str, object]] = {
     # A plan for all sizes, made once. Made while a table is empty, it would scan it whole for ever after, and slower with every
@@ -79,7 +84,7 @@ _MARK: Final = "SELECT pg_logical_emit_message(true, 'vk', '')"
 
 _LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
 
-_Connection = psycopg.Connection[Row]
+_Connection = LimitedConnection
 _Cursor = psycopg.Cursor[Row]
 
 
@@ -122,7 +127,8 @@ class PostgresIngestStore:
     def _connect(self) -> _Connection:
         options = " ".join(f"-c {name}={value}" for name, value in {**POSTGRES_OPTIONS, **_PLANNING}.items())
         # Every statement here is one of a dozen that are used for ever: each is prepared at its first use.
-        connection: _Connection = psycopg.connect(**{**self._parameters, "options": options}, prepare_threshold=0)
+        connection = LimitedConnection.connect(**{**self._parameters, "options": options}, prepare_threshold=0)
+        connection.answer_wait_s = ANSWER_WAIT_S
         try:
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             check_synchronous_commit(connection)

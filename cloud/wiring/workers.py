@@ -5,11 +5,13 @@ import signal
 import threading
 import time
 from functools import partial
+from typing import Final
 
 from cloud.adapters.certificates import WORKER_NAME
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.adapters.postgres_ingest import ANSWER_WAIT_S
 from cloud.adapters.sql.parking import SqlParking
 from cloud.config import ConfigError
 from cloud.domain.digits import digit_tagger
@@ -20,9 +22,13 @@ from cloud.services.answer import answer_batch
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
+SCHEDULE_WAIT_S: Final = 600.0
+"""A week of the largest programme is closed in seconds."""
+
 
 def answer_kiosks(wiring: Wiring) -> None:
     """Answer kiosks until SIGTERM."""
+    wiring.answer_wait_s = ANSWER_WAIT_S
     points = _crash_points()
     stop = _stop_on_signals()
     tls = worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate())
@@ -48,6 +54,7 @@ def answer_kiosks(wiring: Wiring) -> None:
 
 def close_weeks(wiring: Wiring) -> None:
     """Close weeks until SIGTERM."""
+    wiring.answer_wait_s = SCHEDULE_WAIT_S
     look_every_s = LOOK_EVERY_SIMULATED_S if wiring.config.calendar_file else LOOK_EVERY_S
     registry = new_registry()
     meters = ScheduleMetrics(registry)

@@ -1,4 +1,4 @@
-"""What a PostgreSQL fail-over does to a commit: cut before, cut after, never replicated. It runs again; nobody guesses."""
+"""What a fail-over does to a commit: cut before, cut after, silence, no standby. It runs again; nobody guesses."""
 
 import socket
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from cloud.adapters.ingest_stores import ClosingIngestStore, make_ingest_store
+from cloud.adapters.limited_wait import LimitedConnection
 from cloud.adapters.postgres_ingest import PostgresIngestStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
@@ -30,6 +32,9 @@ from tests.support.wire_proxy import Cut, WireProxy, wire_proxy
 from tests.support.worlds import NOW, World, insert_world, make_world
 
 pytest_plugins = ("tests.support.databases",)
+
+SILENT_S = 0.2
+"""How long to wait on, once a line has gone silent."""
 
 PARK = text(
     "INSERT INTO parked_message (parked_at, topic, problem, payload_sha256) VALUES ('2021-11-03 00:00:00', 't', 'p', 'x')"
@@ -72,7 +77,7 @@ def proxy(postgres: Cluster) -> Iterator[WireProxy]:
 @pytest.fixture
 def cut(proxy: WireProxy, postgres_url: str) -> Iterator[Bench]:
     """A world behind the proxy."""
-    engine = make_engine(proxy.url(str(make_url(postgres_url).database)))
+    engine = make_engine(proxy.url(str(make_url(postgres_url).database)), answer_wait_s=60)
     yield Bench(engine)
     engine.dispose()
 
@@ -80,12 +85,17 @@ def cut(proxy: WireProxy, postgres_url: str) -> Iterator[Bench]:
 @pytest.mark.parametrize("where", Cut)
 def test_a_commit_that_is_cut_is_not_known_and_the_batch_runs_again(cut: Bench, proxy: WireProxy, where: Cut) -> None:
     order = cut.order()
+    with cut.store.begin() as transaction:
+        transaction.load([order])
+    assert isinstance(cut.store, PostgresIngestStore)
+    with cut.store._connections.borrow() as connection:
+        proxy.at_silence = partial(setattr, connection, "answer_wait_s", SILENT_S)
     proxy.cut_next_commit(where)
     with pytest.raises(PortError) as caught:
         cut.answer(order)
     assert caught.value.retry
     stored = cut.facts.answers()
-    assert set(stored) == ({order.request_id} if where is Cut.AFTER else set())
+    assert set(stored) == (set() if where is Cut.BEFORE else {order.request_id})
     again = cut.answer(order, days=1)
     assert _is_accepted(again)
     assert stored.get(order.request_id, again[0].answer) == again[0].answer
@@ -95,12 +105,16 @@ def test_a_commit_that_is_cut_is_not_known_and_the_batch_runs_again(cut: Bench, 
 
 @pytest.mark.parametrize("where", Cut)
 def test_other_transactions_that_are_cut_are_not_known_and_the_next_one_works(cut: Bench, proxy: WireProxy, where: Cut) -> None:
+    with cut.engine.connect() as connection:
+        drivers = connection.connection.driver_connection
+        assert isinstance(drivers, LimitedConnection)
+        proxy.at_silence = partial(setattr, drivers, "answer_wait_s", SILENT_S)
     proxy.cut_next_commit(where)
     with pytest.raises(PortError) as caught, writing(cut.engine) as connection:
         connection.execute(PARK)
     assert caught.value.retry
     with reading(cut.engine) as connection:
-        assert connection.execute(PARKED).scalar() == (where is Cut.AFTER)
+        assert connection.execute(PARKED).scalar() == (where is not Cut.BEFORE)
 
 
 def test_a_server_that_vanishes_is_noticed(cut: Bench) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, unique
 from pathlib import Path
@@ -27,6 +27,7 @@ class Cut(Enum):
 
     BEFORE = "the server never hears of it"
     AFTER = "it is done, and the client never hears of that"
+    SILENT = "it is done, and the client hears nothing at all: the line stays open"
 
 
 class WireProxy:
@@ -41,6 +42,8 @@ class WireProxy:
         self._cut: Cut | None = None
         self.cuts = 0
         self.connections = 0
+        self.at_silence: Callable[[], None] = lambda: None
+        """Called when a line has gone silent."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -86,8 +89,12 @@ class WireProxy:
                     if cut is Cut.BEFORE:
                         return
                     server.sendall(asked)
-                    if cut is Cut.AFTER:
+                    if cut is not None:
                         _wait_for_word(server)
+                    if cut is Cut.SILENT:
+                        self.at_silence()
+                        _wait_for_end(client)
+                    if cut is not None:
                         return
 
     def _take_cut(self) -> Cut | None:
@@ -108,6 +115,11 @@ def _wait_for_word(server: socket.socket) -> None:
     heard = b""
     while _WORD not in heard:
         heard += _some(server)
+
+
+def _wait_for_end(client: socket.socket) -> None:
+    while client.recv(65_536):
+        pass
 
 
 def _end(one: socket.socket) -> None:

@@ -19,12 +19,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cloud.adapters.commit_doubt import CommitDoubt
+from cloud.adapters.limited_wait import LimitedConnection
 from protocol.errors import PortError
 
 BUSY_WAIT_MS: Final = 10_000
@@ -72,13 +73,14 @@ _HOST: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 _POSTGRES_PORT: Final = "5432"
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, answer_wait_s: float | None = None) -> Engine:
     """Open a database. Nothing is connected before the first use.
 
     Args:
         url: ``sqlite:////absolute/path`` or ``postgresql://user@host:port/name``; the driver part is ours to choose. Several
             hosts, one of which is the primary: ``postgresql://user@host1:port,host2:port/name``, or libpq's
             ``postgresql://user@/name?host=host1,host2&port=port1,port2``. Other parameters of libpq may follow.
+        answer_wait_s: a PostgreSQL server that is silent for longer is left (:mod:`cloud.adapters.limited_wait`); None: never.
 
     Raises:
         ValueError: it is another database, SQLite without a file, or no URL at all.
@@ -86,19 +88,19 @@ def make_engine(url: str) -> Engine:
     A connection that cannot have the settings above raises ``PortError`` (``retry`` is False) at first use.
     """
     try:
-        return _make_engine(make_url(_hosts_as_parameters(url)))
+        return _make_engine(make_url(_hosts_as_parameters(url)), answer_wait_s)
     except ArgumentError as problem:
         raise ValueError(str(problem)) from problem
 
 
-def _make_engine(parsed: URL) -> Engine:
+def _make_engine(parsed: URL, answer_wait_s: float | None) -> Engine:
     match parsed.get_backend_name():
         case "sqlite":
             if parsed.database in (None, "", ":memory:"):
                 raise ValueError("a SQLite database needs a file: sqlite:////absolute/path")
             return _sqlite(create_engine(parsed))
         case "postgresql":
-            return _postgres(create_engine(_complete(parsed), **_postgres_arguments()))
+            return _postgres(create_engine(_complete(parsed), **_postgres_arguments()), answer_wait_s)
         case other:
             raise ValueError(f"{other} is not a database of this program: sqlite or postgresql")
 
@@ -198,7 +200,13 @@ def _postgres_arguments() -> dict[str, Any]:
     }
 
 
-def _postgres(engine: Engine) -> Engine:
+def _postgres(engine: Engine, answer_wait_s: float | None) -> Engine:
+    def connect(_dialect: Dialect, _entry: object, _positional: object, parameters: dict[str, Any]) -> LimitedConnection:
+        connection = LimitedConnection.connect(**parameters)
+        connection.answer_wait_s = answer_wait_s
+        return connection
+
+    event.listen(engine, "do_connect", connect)
     event.listen(engine, "connect", _set_up_postgres)
     event.listen(engine, "handle_error", _drop_read_only)
     return engine
