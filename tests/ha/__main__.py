@@ -29,7 +29,8 @@ def main() -> int:
     wanted = parser.parse_args()
     if wanted.kills < 1:
         parser.error("at least one kill")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     kills: list[Kill] = []
     faults: list[str] = []
     try:
@@ -60,9 +61,11 @@ def _play(on: Stage, count: int, rng: random.Random, kills: list[Kill]) -> list[
             faults += kills[-1].faults()
             print(f"{number:>3}/{count}  back after {kills[-1].back_s:.1f} s", file=sys.stderr, flush=True)
         faults += close_the_week(on)
-    finally:
-        if faults or len(kills) < count:
-            _say_what_was_logged(on)
+    except Exception:
+        _say_what_was_logged(on)
+        raise
+    if faults:
+        _say_what_was_logged(on)
     return faults
 
 
