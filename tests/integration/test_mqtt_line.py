@@ -17,6 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from cloud.adapters.certificates import WORKER_NAME, FleetAuthority, KeyPair, make_ca
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.adapters.mqtt_queues import Arrivals
 from cloud.ports.line import Delivery
 from protocol.enrolment import Enrolment
 from protocol.errors import PortError
@@ -123,8 +124,8 @@ def test_an_exception_in_a_callback_does_not_end_the_network_thread(
 ) -> None:
     with kiosk_of(authority, broker) as kiosk:
         line.acknowledge(delivered(line, kiosk, b"before"))
-        whole, line._arrived = line._arrived, queue.Queue(maxsize=1)
-        line._arrived.put_nowait(Delivery("", b"", (), retained=False, connection=-1, packet_id=0, arrived_at_s=0.0))
+        whole, line._arrived = line._arrived, Arrivals(1)
+        line._arrived.put([Delivery("", b"", (), retained=False, connection=-1, packet_id=0, arrived_at_s=0.0)])
         kiosk.publish(TOPIC.format(kiosk.device_id), b"one too many")
         wait_until(lambda: "callback" in caplog.text, what="the callback to fail")
         line._arrived = whole
