@@ -6,8 +6,10 @@ What is known about paho and Mosquitto, measured, and what follows from it:
   :meth:`MqttLine.take` looks whether the thread lives.
 * ``ack(mid)`` knows nothing of connections: a packet id of an earlier one may stand for another message on this one. Every
   delivery carries the number of its connection, and numbers change before a new connection can begin.
-* The broker sends at most ``receive_maximum`` messages that are not acknowledged, and the queue holds as many: it cannot
-  overflow. QoS 0 is outside that count, so it is not taken at all; kiosks ask and report with QoS 1.
+* Mosquitto 2.0.11 does not keep to ``receive_maximum`` once messages have queued: after the first acknowledgements it sends
+  the whole queue (7000 unacknowledged with a limit of 1000). What is dropped then keeps its slot until the connection ends.
+  So nothing is dropped: while the queue here is full the socket is not read, and TCP holds the broker back.
+* QoS 0 is outside every limit, so it is not taken at all; kiosks ask and report with QoS 1.
 * Answers wait in memory only, and not many: what does not fit is not sent; the kiosk asks again and gets the stored answer.
   What was in flight when a connection broke is sent again on the next one, marked so, as MQTT 5 §4.4 wants it.
 * paho publishes, reads and acknowledges one packet at a time: :mod:`cloud.adapters.mqtt_client` does so by the block.
@@ -48,7 +50,7 @@ from protocol.limits import PACKET_BYTES_MAX
 from protocol.topics import CONNECTIONS_FILTER, REQUESTS_FILTER
 
 RECEIVE_MAX: Final = 1_000
-"""Deliveries not yet acknowledged; more gained nothing when measured."""
+"""Deliveries not yet acknowledged, as far as the broker keeps to it, and not yet taken; more gained nothing when measured."""
 
 ANSWERS_IN_FLIGHT_MAX: Final = 500
 """Below what the broker allows (``max_inflight_messages``), since paho does not look."""
@@ -206,6 +208,10 @@ class MqttLine:
             # "No matching subscribers" is no failure: that kiosk is away and will ask again.
             if reason >= _FIRST_FAILURE:
                 _log.error("the broker refused an answer: reason 0x%02x", reason)
+
+    def has_room(self, wait_s: float) -> bool:
+        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        return self._arrived.has_room(wait_s)
 
     def holds(self, packet_id: int) -> bool:
         """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""

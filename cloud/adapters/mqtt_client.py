@@ -38,6 +38,10 @@ SENT_AT_ONCE_BYTES: Final = 65_536
 _log = logging.getLogger(__name__)
 
 
+ROOM_WAIT_S: Final = 0.05
+"""How long nothing is read while there is no room, before the rest of paho's loop has its turn."""
+
+
 class BlockEvents(Protocol):
     """Who hears of a block's packets. Called by the network thread; no exception may leave."""
 
@@ -46,6 +50,9 @@ class BlockEvents(Protocol):
 
     def acknowledged(self, acknowledgements: Sequence[tuple[int, int]]) -> None:
         """Packet ids with reason codes."""
+
+    def has_room(self, wait_s: float) -> bool:
+        """Tell whether more may be read; wait so long for that."""
 
     def holds(self, packet_id: int) -> bool:
         """Tell whether a packet id is in use, other than by paho itself."""
@@ -110,6 +117,9 @@ class BlockClient(Client):
         for _ in range(BLOCKS_MAX):
             if self._sock is None:
                 return MQTTErrorCode.MQTT_ERR_NO_CONN
+            if not self._events.has_room(ROOM_WAIT_S):
+                self._excuse_silence()
+                break
             try:
                 block = self._sock_recv(BLOCK_BYTES)
             except BlockingIOError:
@@ -117,16 +127,22 @@ class BlockClient(Client):
             except OSError as problem:
                 _log.info("the connection broke: %s", problem)
                 block = b""
-            problem_code = self._read_block(block) if block else MQTTErrorCode.MQTT_ERR_CONN_LOST
-            if problem_code:
+            code = self._read_block(block) if block else MQTTErrorCode.MQTT_ERR_CONN_LOST
+            if code:
                 self._hand_over()
-                return self._loop_rc_handle(problem_code)
+                return self._loop_rc_handle(code)
             if self._sock is None:
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
             if len(block) < BLOCK_BYTES and not hasattr(self._sock, "pending"):
                 break  # without TLS there is no more
         self._hand_over()
         return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _excuse_silence(self) -> None:
+        # The broker's signs of life lie unread behind what there is no room for.
+        with self._msgtime_mutex:
+            self._last_bytes_received = time.monotonic()
+        self._ping_t = 0.0
 
     def _read_block(self, block: bytes) -> MQTTErrorCode:
         with self._msgtime_mutex:

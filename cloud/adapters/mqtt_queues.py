@@ -1,6 +1,5 @@
 """What waits between the network thread and the worker: deliveries inwards, answers outwards. Both bounded."""
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -13,6 +12,11 @@ class Arrivals:
     """Deliveries that nobody has taken yet. One lock for a whole block of them, on either side."""
 
     def __init__(self, count_max: int) -> None:
+        """Empty.
+
+        Args:
+            count_max: with so many there is no room; what was received before that was known still goes in.
+        """
         self._count_max = count_max
         self._waiting: deque[Delivery] = deque()
         self._changed = threading.Condition()
@@ -20,24 +24,26 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Add them in their order.
-
-        Raises:
-            queue.Full: not all fitted; the rest was left out.
-        """
+    def has_room(self, wait_s: float) -> bool:
+        """Tell whether there is room; wait so long for it."""
+        if len(self._waiting) < self._count_max:
+            return True
         with self._changed:
-            room = self._count_max - len(self._waiting)
-            self._waiting.extend(deliveries[: max(room, 0)])
-            self._changed.notify()
-        if len(deliveries) > room:
-            raise queue.Full
+            return self._changed.wait_for(lambda: len(self._waiting) < self._count_max, wait_s)
+
+    def put(self, deliveries: Sequence[Delivery]) -> None:
+        """Add them in their order."""
+        with self._changed:
+            self._waiting.extend(deliveries)
+            self._changed.notify_all()
 
     def take(self, count_max: int, *, wait_s: float) -> list[Delivery]:
         """Take what is there, at most so many; wait for the first one."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting, wait_s)
-            return [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
+            taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
+            self._changed.notify_all()
+            return taken
 
     def clear(self) -> None:
         """Forget all of them."""

@@ -43,12 +43,16 @@ class Heard:
 
     events: list[tuple[Any, ...]] = field(default_factory=list)
     acknowledged_ids: list[int] = field(default_factory=list)
+    room: bool = True
 
     def received(self, publishes: Sequence[tuple[Publish, bool]]) -> None:
         self.events += [("message", 1, *publish, retained) for publish, retained in publishes]
 
     def acknowledged(self, acknowledgements: Sequence[tuple[int, int]]) -> None:
         self.acknowledged_ids += [packet_id for packet_id, _ in acknowledgements]
+
+    def has_room(self, wait_s: float) -> bool:
+        return self.room
 
     def holds(self, packet_id: int) -> bool:
         return False
@@ -158,6 +162,20 @@ def test_a_connection_that_ends_is_noticed() -> None:
         broker.close()
         client.loop_read()
     assert [event[0] for event in heard.events] == ["message", "disconnected"]
+
+
+def test_nothing_is_read_while_there_is_no_room_and_nothing_is_lost() -> None:
+    heard = Heard(room=False)
+    client = block_client(heard)
+    with connected(client) as broker:
+        broker.sendall(plain(1) + plain(2))
+        client._ping_t = 1.0
+        assert client.loop_read() == 0
+        assert heard.events == []
+        assert client._ping_t == 0.0, "the answer to the ping lies unread"
+        heard.room = True
+        client.loop_read()
+    assert len(heard.events) == 2
 
 
 def test_half_a_packet_of_an_earlier_connection_is_forgotten() -> None:
