@@ -5,11 +5,14 @@ from sending it again.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from protocol.envelope import Event
+
+WORKERS_MAX: Final = 8
+"""Workers that may stand beside each other; the broker knows so many by name. Every one hears everything."""
 
 
 class Delivery(msgspec.Struct, frozen=True):

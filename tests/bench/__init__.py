@@ -8,6 +8,6 @@
 ``set_sql``    the database alone
 =============  =====================================================================================
 
-``python -m tests.bench --only codec|line|ingest|all``. A slow or busy machine makes figures small, never the exit status bad; wrong
-answers do.
+``python -m tests.bench --only codec|line|ingest|all``. A slow or busy machine makes figures small, never the exit status bad;
+wrong answers do.
 """

@@ -15,7 +15,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from cloud.adapters.certificates import WORKER_NAME, FleetAuthority, KeyPair, make_ca
+from cloud.adapters.certificates import FleetAuthority, KeyPair, make_ca, worker_name
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.mqtt import ANSWERS_IN_FLIGHT_MAX, ANSWERS_QUEUED_MAX, BrokerAddress, MqttLine, worker_tls
 from cloud.adapters.mqtt_queues import Arrivals
@@ -44,7 +44,7 @@ def broker(tmp_path: Path, authority: FleetAuthority) -> Iterator[Broker]:
 @pytest.fixture
 def line(broker: Broker, authority: FleetAuthority) -> Iterator[MqttLine]:
     tls = worker_tls(authority.certificate_pem, authority.worker_certificate())
-    with MqttLine(BrokerAddress(HOST, broker.port), tls, client_id=WORKER_NAME) as line:
+    with MqttLine(BrokerAddress(HOST, broker.port), tls, client_id=worker_name(1)) as line:
         yield line
 
 
@@ -124,7 +124,7 @@ def _take_until(line: MqttLine, payload: bytes) -> list[Delivery]:
 class Full(Arrivals):
     """Takes nothing."""
 
-    def put(self, deliveries: Sequence[Delivery]) -> None:
+    def put(self, deliveries: Sequence[Delivery]) -> None:  # noqa: ARG002 - the port's signature
         raise MemoryError
 
 
@@ -288,7 +288,7 @@ def test_a_client_cannot_choose_its_own_id(broker: Broker, authority: FleetAutho
         delivered(line, kiosk, b"connected")
         # A kiosk that calls itself like the worker would throw it off the broker, were the id its own to choose.
         intruder = kiosk_of(authority, broker, "kiosk-intruder")
-        intruder._client._client_id = WORKER_NAME.encode()
+        intruder._client._client_id = worker_name(1).encode()
         with intruder:
             kiosk.publish(TOPIC.format(kiosk.device_id), b"still here")
             (delivery,) = (one for one in _take_until(line, b"still here") if one.payload == b"still here")

@@ -16,8 +16,8 @@ from cloud.adapters.mqtt_wire import (
     PUBACK,
     pack_again,
     pack_fixed_properties,
-    pack_publish,
     pack_pubacks,
+    pack_publish,
     read_length,
     read_puback,
     read_publish,
@@ -123,14 +123,18 @@ def test_hostile_acknowledgements_do_no_harm(body: bytes, after: bytes) -> None:
 TEXTS = st.text(st.characters(exclude_characters="\0\ufeff", exclude_categories=["Cs"]), max_size=60)
 
 
-@given(TEXTS, st.binary(max_size=400), st.integers(1, 65_535), st.binary(max_size=20), st.lists(st.tuples(TEXTS, TEXTS), max_size=8))
+@given(
+    TEXTS,
+    st.binary(max_size=400),
+    st.integers(1, 65_535),
+    st.binary(max_size=20),
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=8),
+)
 def test_what_we_pack_paho_reads(
     topic: str, payload: bytes, packet_id: int, correlation: bytes, pairs: Sequence[tuple[str, str]]
 ) -> None:
     fixed = pack_fixed_properties(content_type="application/json", expiry_s=300)
-    packet = pack_publish(
-        topic, payload, packet_id=packet_id, correlation=correlation, fixed=fixed, properties=pairs
-    )
+    packet = pack_publish(topic, payload, packet_id=packet_id, correlation=correlation, fixed=fixed, properties=pairs)
     start, end = body_of(packet)
     assert by_paho(packet[start:end]) == (topic, packet_id, tuple(pairs), payload)
     found = _packet.decode_publish(packet[0], packet[start:end], V5)
