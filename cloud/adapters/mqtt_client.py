@@ -34,6 +34,7 @@ BLOCK_BYTES: Final = 65_536
 BLOCKS_MAX: Final = 128
 """Receives before ``select`` is asked again: over TLS every one brings one packet of the broker's."""
 
+HANDED_OVER_AT_ONCE: Final = 100
 SENT_AT_ONCE_BYTES: Final = 65_536
 _log = logging.getLogger(__name__)
 
@@ -135,6 +136,8 @@ class BlockClient(Client):
                 return MQTTErrorCode.MQTT_ERR_SUCCESS
             if len(block) < BLOCK_BYTES and not hasattr(self._sock, "pending"):
                 break  # without TLS there is no more
+            if len(self._publishes) >= HANDED_OVER_AT_ONCE:
+                self._hand_over()  # or nobody would know that there is no more room
         self._hand_over()
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
