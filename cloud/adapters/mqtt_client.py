@@ -11,6 +11,7 @@ the stock client.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -72,6 +73,7 @@ class BlockClient(Client):
         self._events = events
         self._packet_bytes_max = packet_bytes_max
         self._rest = b""
+        self._all_sent = threading.Event()
         self._publishes: list[tuple[Publish, bool]] = []
         self._acknowledgements: list[tuple[int, int]] = []
 
@@ -103,8 +105,19 @@ class BlockClient(Client):
         if joined:
             self._send(joined)
 
+    def wait_sent(self, wait_s: float) -> None:
+        """Wait until the socket has taken everything, at most so long."""
+        self._all_sent.wait(wait_s)
+
+    def _packet_write(self) -> MQTTErrorCode:
+        code = super()._packet_write()
+        if not self._out_packet:
+            self._all_sent.set()
+        return code
+
     def _send(self, joined: Sequence[bytes]) -> None:
         # To paho one packet like any other. PUBACK, because paho looks into the books when it has sent a PUBLISH.
+        self._all_sent.clear()
         self._packet_queue(PUBACK, b"".join(joined), 0, 1)
 
     def _mid_generate(self) -> int:

@@ -92,6 +92,10 @@ def _read_properties(block: bytes, at: int, end: int) -> UserProperties | None:
     seen = 0
     while at < end:
         identifier = block[at]
+        if identifier == _FORMAT and block[at + 1] <= 1 and not seen & 1 << _FORMAT:
+            seen |= 1 << _FORMAT
+            at += 2
+            continue
         second = at + 3 + (block[at + 1] << 8 | block[at + 2])
         if identifier == _USER:
             name = text[at + 3 - origin : second - origin]
@@ -110,8 +114,6 @@ def _read_properties(block: bytes, at: int, end: int) -> UserProperties | None:
             at = second
         elif identifier == _EXPIRY:
             at += 5
-        elif identifier == _FORMAT and block[at + 1] <= 1:
-            at += 2
         else:
             return None
     together = "".join(plain)
