@@ -73,8 +73,10 @@ _LOCK_SOME: Final = (
     "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS w(key))"
 )
 _LIST: Final = "unnest(%s::text[]) AS w(value)"
-_VOUCHERS: Final = queries.VOUCHERS.substitute(wanted=_LIST)
-_ANSWERS: Final = queries.ANSWERS.substitute(wanted="unnest(%s::uuid[]) AS w(value)")
+_AMONG: Final = "= ANY(%s::text[])"
+_VOUCHERS: Final = queries.VOUCHERS.substitute(among=_AMONG)
+_MARKS: Final = queries.MARKS.substitute(among=_AMONG)
+_ANSWERS: Final = queries.ANSWERS.substitute(among="= ANY(%s::uuid[])")
 _SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::bigint[]) AS w(sender_id, sequence)")
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
 _STAFF: Final = queries.STAFF.substitute(wanted=_LIST)
@@ -163,11 +165,11 @@ class _PostgresIngestTransaction:
         with translated():
             asked = self._store.programmes
             found = self._read(wanted_by(asks), asked)
-            unmet = frozenset(row[1] for row in found.vouchers if row[1] is not None) - asked
+            unmet = {row[1] for row in found.vouchers} - asked
             if unmet:
                 (more,) = self._all([(_PROGRAMMES, (text_array(sorted(unmet)),))])
                 found.programmes = [*found.programmes, *more]
-                self._store.remember(unmet)
+                self._store.remember(frozenset(unmet))
             return knowledge_of(found, _DECODING)
 
     def save(self, decisions: Decisions) -> None:
@@ -188,14 +190,15 @@ class _PostgresIngestTransaction:
         statements = [
             _locks(wanted.numbers),
             (_VOUCHERS, (numbers,)),
+            (_MARKS, (numbers, numbers, numbers)),
             (_ANSWERS, (array_of("uuid", wanted.requests),)),
             (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
             (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,
             (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
             (_PROGRAMMES, (text_array(sorted(programmes)),)) if programmes else None,
         ]
-        _, vouchers, answers, sequences, devices, staff, rules = self._all(statements)
-        return Found(vouchers, answers, sequences, [*devices, *staff], rules)
+        _, vouchers, marks, answers, sequences, devices, staff, rules = self._all(statements)
+        return Found(vouchers, marks, answers, sequences, [*devices, *staff], rules)
 
     def _all(self, statements: Sequence[tuple[str, Sequence[str]] | None]) -> list[list[Row]]:
         """Run queries in one round trip; the rows of each, none where there was no query."""
