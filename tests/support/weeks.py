@@ -1,0 +1,76 @@
+"""A week of redemptions of any size, written by the database itself: for benchmarks and kills, where rows are what is wanted.
+
+Only what comes after the hot path is written: merchants, redemptions, confirmations. There are no vouchers and no journals of
+redemptions, so these books are not whole; what a settlement reads is.
+"""
+
+from datetime import date, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from cloud.domain.calendar import Period
+from tests.support.setups import PROGRAMME_ID, load_example
+
+WEEK: Final = Period(date(2026, 11, 4))
+FACE_VALUE_TWD: Final = 1_000
+
+_SERIES = {
+    "postgresql": "SELECT n FROM generate_series(1, :rows) AS n",
+    "sqlite": "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < :rows) SELECT n FROM series",
+}
+_ID = {"postgresql": "lpad(to_hex(n), 32, '0')::uuid", "sqlite": "printf('%032x', n)"}
+_AT = {
+    "postgresql": "CAST(:starts_at AS timestamptz) + n * interval '1 second' * (604000.0 / :rows)",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', :starts_at, '+' || (n * 604000.0 / :rows) || ' seconds') || '000'",
+}
+
+
+def fill_week(engine: Engine, *, redemptions: int, merchants: int) -> None:
+    """Write a week's redemptions, spread evenly over merchants and days; nothing is confirmed."""
+    load_example(engine)
+    kind = engine.dialect.name
+    rows = {"rows": redemptions, "merchants": merchants, "programme": PROGRAMME_ID, "face": FACE_VALUE_TWD}
+    starts_at = WEEK.starts_at if kind == "postgresql" else f"{WEEK.starts_at:%Y-%m-%d %H:%M:%S}"
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO merchant (merchant_id, name, ubn, merchant_category, state) "
+                "SELECT 'm-' || n, 'Merchant', CAST(20000000 + n AS varchar(8)), 'hotel', 'approved' "
+                f"FROM ({_SERIES[kind]}) AS numbers"
+            ),
+            {"rows": merchants},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO redemption (redemption_id, programme_id, merchant_id, site_id, device_id, item_category, "
+                "order_total_twd, voucher_count, redeemed_twd, topup_twd, redeemed_at) "
+                f"SELECT {_ID[kind]}, :programme, 'm-' || (1 + n % :merchants), 'site', 'kiosk', 'room', "
+                f":face * (1 + n % 4), 1 + n % 4, :face * (1 + n % 4), 0, {_AT[kind]} FROM ({_SERIES[kind]}) AS numbers"
+            ),
+            rows | {"starts_at": starts_at},
+        )
+
+
+def confirm_week(engine: Engine) -> None:
+    """Confirm every redemption that is there, in one statement, as the merchants' daily confirmations leave it."""
+    with engine.begin() as connection:
+        _confirm(connection)
+
+
+def tidy(engine: Engine) -> None:
+    """Leave the tables as autovacuum leaves a table that has been at rest, so that no round pays for it."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE" if engine.dialect.name == "postgresql" else "ANALYZE"))
+
+
+def _confirm(connection: Connection) -> None:
+    at = WEEK.ends_at - timedelta(hours=1)
+    shown = at if connection.dialect.name == "postgresql" else f"{at:%Y-%m-%d %H:%M:%S}.000000"
+    connection.execute(
+        text(
+            "INSERT INTO confirmation (redemption_id, merchant_id, staff_id, confirmed_at) "
+            "SELECT redemption_id, merchant_id, 'boan-admin', :at FROM redemption"
+        ),
+        {"at": shown},
+    )
