@@ -7,7 +7,7 @@ next settlement and keeps its own date (DOMAIN O-1).
 The amount of a claim is the face value of its vouchers, never the orders' totals (V-R15).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid5
@@ -18,12 +18,14 @@ _CLAIMS = UUID("5f0d9c0e-2f0b-5a34-8a5c-9d3f6b8e7a21")
 
 
 @dataclass(frozen=True, slots=True)
-class NewClaim:
-    """A claim that is about to get its lines."""
+class Claimable:
+    """What one merchant may claim of one programme; the sums are over its redemptions."""
 
-    claim_id: UUID
     merchant_id: str
     programme_id: str
+    redemption_count: int
+    voucher_count: int
+    amount_twd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,20 @@ def claim_id_of(period: Period, merchant_id: str, programme_id: str) -> UUID:
     return uuid5(_CLAIMS, f"{period.starts_on.isoformat()}/{merchant_id}/{programme_id}")
 
 
-def new_claims(period: Period, pairs: Sequence[tuple[str, str]]) -> list[NewClaim]:
-    """Return one empty claim per pair of merchant and programme, sorted, so that two writers take rows in one order."""
-    return [NewClaim(claim_id_of(period, *pair), *pair) for pair in sorted(pairs)]
+def make_claims(period: Period, claimable: Iterable[Claimable]) -> list[Claim]:
+    """Return one claim per merchant and programme, sorted, so that two writers take rows in one order."""
+    claims = [
+        Claim(
+            claim_id=claim_id_of(period, due.merchant_id, due.programme_id),
+            merchant_id=due.merchant_id,
+            programme_id=due.programme_id,
+            redemption_count=due.redemption_count,
+            voucher_count=due.voucher_count,
+            amount_twd=due.amount_twd,
+        )
+        for due in claimable
+    ]
+    return sorted(claims, key=lambda claim: claim.claim_id)
 
 
 def first_open_period(last_closed: date | None, first_redeemed_at: datetime | None) -> Period | None:

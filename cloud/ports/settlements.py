@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Protocol
 
 from cloud.domain.calendar import Period
 from cloud.domain.records import Journal
-from cloud.domain.settlement import Claim, NewClaim, Settlement
+from cloud.domain.settlement import Claimable, Settlement
 
 
 class SettlementTransaction(Protocol):
@@ -16,17 +15,14 @@ class SettlementTransaction(Protocol):
     def find_open_period(self) -> Period | None:
         """The oldest week that is not closed; see :func:`cloud.domain.settlement.first_open_period`."""
 
-    def claimable(self, before: datetime) -> Sequence[tuple[str, str]]:
-        """Merchant and programme of everything confirmed, redeemed before that instant and in no claim."""
+    def claimable(self, period: Period) -> Sequence[Claimable]:
+        """Take everything confirmed until now, redeemed before the week's end and in no claim, summed per claim.
 
-    def add_lines(self, claims: Sequence[NewClaim], before: datetime) -> Sequence[Claim]:
-        """Put everything claimable of these pairs into its claim, and return the claims with the sums of what they now hold.
-
-        Summing what was written, not what was read before, is what makes a confirmation that arrives in between harmless.
+        From here to the end of the transaction no confirmation is added: what comes later belongs to the next settlement.
         """
 
     def save(self, settlement: Settlement, journals: Sequence[Journal]) -> None:
-        """Write the settlement, its claims and their journals."""
+        """Write the settlement, what it took, its claims and their journals; after :meth:`claimable` of the same week."""
 
 
 class SettlementStore(Protocol):

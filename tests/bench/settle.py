@@ -35,6 +35,10 @@ _GROUP_BY: Final = {
         "SELECT merchant_id, programme_id, count(*), sum(voucher_count), sum(redeemed_twd) FROM redemption "
         "GROUP BY merchant_id, programme_id"
     ),
+    _BARE_CONFIRMED: (
+        "SELECT merchant_id, programme_id, count(*), sum(voucher_count), sum(amount_twd) FROM confirmation "
+        "GROUP BY merchant_id, programme_id"
+    ),
 }
 _SUMS: Final = """
     SELECT (SELECT count(*) FROM redemption) = (SELECT sum(redemption_count) FROM claim)

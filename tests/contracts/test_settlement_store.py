@@ -141,6 +141,7 @@ def test_next_due_is_the_oldest_open_week(till: Till) -> None:
 def fail_in_the_middle(till: Till) -> None:
     with SqlSettlementStore(till.engine).begin() as transaction:
         assert transaction.find_open_period() == WEEK
+        assert [due.amount_twd for due in transaction.claimable(WEEK)] == [1_000]
         transaction.save(Settlement(WEEK, AFTER, ()), [])
         raise RuntimeError("power")
 

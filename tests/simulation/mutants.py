@@ -15,7 +15,7 @@ from uuid import UUID
 from pytest_mock import MockerFixture
 
 from cloud.adapters.sql import settlements
-from cloud.adapters.sql.tables import redemption
+from cloud.adapters.sql.tables import confirmation
 from cloud.domain import docket
 from cloud.domain import redemption as judging
 from cloud.domain.records import Ask, Journal, Knowledge, Posting, Redemption, StoredAnswer
@@ -204,12 +204,12 @@ def digits_travel_in_clear(mocker: MockerFixture) -> None:
 
 def claims_by_time_window(mocker: MockerFixture) -> None:
     """A settlement takes what was redeemed in its week, and forgets what was confirmed late."""
-    claimable = settlements._claimable
+    open_sums = settlements._open_sums
 
-    def within_week(before: datetime, *columns: Any) -> Any:
-        return claimable(before, *columns).where(redemption.c.redeemed_at >= before - timedelta(days=7))
+    def within_week(border: Any, through_no: int, ends_at: datetime) -> Any:
+        return open_sums(border, through_no, ends_at).where(confirmation.c.redeemed_at >= ends_at - timedelta(days=7))
 
-    mocker.patch.object(settlements, "_claimable", within_week)
+    mocker.patch.object(settlements, "_open_sums", within_week)
 
 
 def _every_seed(_seed: int) -> bool:

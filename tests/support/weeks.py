@@ -21,16 +21,16 @@ _SERIES = {
 }
 _ID = {"postgresql": "lpad(to_hex(n), 32, '0')::uuid", "sqlite": "printf('%032x', n)"}
 _AT = {
-    "postgresql": "CAST(:starts_at AS timestamptz) + n * interval '1 second' * (604000.0 / :rows)",
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', :starts_at, '+' || (n * 604000.0 / :rows) || ' seconds') || '000'",
+    "postgresql": "CAST(:starts_at AS timestamptz) + n * interval '1 second' * (604000.0 * :weeks / :rows)",
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', :starts_at, '+' || (n * 604000.0 * :weeks / :rows) || ' seconds') || '000'",
 }
 
 
-def fill_week(engine: Engine, *, redemptions: int, merchants: int) -> None:
-    """Write a week's redemptions, spread evenly over merchants and days; nothing is confirmed."""
+def fill_week(engine: Engine, *, redemptions: int, merchants: int, weeks: int = 1) -> None:
+    """Write redemptions, spread evenly over merchants and days from :data:`WEEK` on; nothing is confirmed."""
     load_example(engine)
     kind = engine.dialect.name
-    rows = {"rows": redemptions, "merchants": merchants, "programme": PROGRAMME_ID, "face": FACE_VALUE_TWD}
+    rows = {"rows": redemptions, "merchants": merchants, "programme": PROGRAMME_ID, "face": FACE_VALUE_TWD, "weeks": weeks}
     starts_at = WEEK.starts_at if kind == "postgresql" else f"{WEEK.starts_at:%Y-%m-%d %H:%M:%S}"
     with engine.begin() as connection:
         connection.execute(
@@ -66,11 +66,9 @@ def tidy(engine: Engine) -> None:
 
 def _confirm(connection: Connection) -> None:
     at = WEEK.ends_at - timedelta(hours=1)
+    columns = "redemption_id, merchant_id, staff_id, confirmed_at, programme_id, voucher_count, amount_twd, redeemed_at"
+    values = "redemption_id, merchant_id, 'boan-admin', :at, programme_id, voucher_count, redeemed_twd, redeemed_at"
+    if connection.dialect.name == "sqlite":
+        columns, values = columns + ", confirmation_no", values + ", row_number() OVER (ORDER BY redemption_id)"
     shown = at if connection.dialect.name == "postgresql" else f"{at:%Y-%m-%d %H:%M:%S}.000000"
-    connection.execute(
-        text(
-            "INSERT INTO confirmation (redemption_id, merchant_id, staff_id, confirmed_at) "
-            "SELECT redemption_id, merchant_id, 'boan-admin', :at FROM redemption"
-        ),
-        {"at": shown},
-    )
+    connection.execute(text(f"INSERT INTO confirmation ({columns}) SELECT {values} FROM redemption"), {"at": shown})

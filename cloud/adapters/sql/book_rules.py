@@ -23,6 +23,7 @@ from cloud.adapters.sql.tables import (
     redemption,
     redemption_line,
     settlement,
+    settlement_range,
     voucher,
 )
 from cloud.domain.ledger import IN_TRANSIT
@@ -128,22 +129,19 @@ def _issues() -> Iterator[Rule]:
 
 
 def _claims() -> Iterator[Rule]:
+    copied = (
+        (confirmation.c.merchant_id, redemption.c.merchant_id),
+        (confirmation.c.programme_id, redemption.c.programme_id),
+        (confirmation.c.voucher_count, redemption.c.voucher_count),
+        (confirmation.c.amount_twd, redemption.c.redeemed_twd),
+        (confirmation.c.redeemed_at, redemption.c.redeemed_at),
+    )
     yield Rule(
         "I6",
-        "a claimed redemption is not that merchant's, not confirmed, or has another amount",
-        select(claim_line.c.redemption_id, claim_line.c.claim_id, claim_line.c.amount_twd, redemption.c.redeemed_twd)
-        .outerjoin(redemption, redemption.c.redemption_id == claim_line.c.redemption_id)
-        .outerjoin(claim, claim.c.claim_id == claim_line.c.claim_id)
-        .outerjoin(confirmation, confirmation.c.redemption_id == claim_line.c.redemption_id)
-        .where(
-            or_(
-                confirmation.c.redemption_id.is_(None),
-                claim.c.merchant_id.is_distinct_from(redemption.c.merchant_id),
-                claim.c.programme_id.is_distinct_from(redemption.c.programme_id),
-                claim_line.c.amount_twd.is_distinct_from(redemption.c.redeemed_twd),
-                claim_line.c.voucher_count.is_distinct_from(redemption.c.voucher_count),
-            )
-        ),
+        "a confirmation does not say what its redemption says",
+        select(confirmation.c.redemption_id, confirmation.c.confirmation_no, *(mine for mine, _ in copied))
+        .outerjoin(redemption, redemption.c.redemption_id == confirmation.c.redemption_id)
+        .where(or_(*(mine.is_distinct_from(its) for mine, its in copied))),
     )
     lines = _sums(claim_line.c.claim_id, claim_line.c.amount_twd)
     yield Rule(
@@ -153,6 +151,19 @@ def _claims() -> Iterator[Rule]:
         .outerjoin(lines, lines.c.id == claim.c.claim_id)
         .where(_differs(lines, count=claim.c.redemption_count, total=claim.c.amount_twd)),
     )
+    its_claim = and_(
+        claim.c.period_starts_on == settlement_range.c.period_starts_on,
+        claim.c.merchant_id == confirmation.c.merchant_id,
+        claim.c.programme_id == confirmation.c.programme_id,
+    )
+    yield Rule(
+        "I6",
+        "a settlement has passed over a confirmation and claimed nothing of its merchant",
+        select(confirmation.c.redemption_id, confirmation.c.confirmation_no, settlement_range.c.period_starts_on)
+        .join(settlement_range, _takes())
+        .outerjoin(claim, its_claim)
+        .where(claim.c.claim_id.is_(None)),
+    )
     claims = _sums(claim.c.period_starts_on, claim.c.amount_twd)
     yield Rule(
         "I6",
@@ -160,6 +171,18 @@ def _claims() -> Iterator[Rule]:
         select(settlement.c.period_starts_on, settlement.c.claimed_twd, claims.c.total)
         .outerjoin(claims, claims.c.id == settlement.c.period_starts_on)
         .where(_differs(claims, count=settlement.c.claim_count, total=settlement.c.claimed_twd)),
+    )
+
+
+def _takes() -> Any:
+    """Which settlement a confirmation belongs to; the same words as in the view ``claim_line``."""
+    return and_(
+        confirmation.c.confirmation_no <= settlement_range.c.through_no,
+        confirmation.c.redeemed_at < settlement_range.c.ends_at,
+        or_(
+            confirmation.c.confirmation_no > settlement_range.c.after_no,
+            confirmation.c.redeemed_at >= settlement_range.c.starts_at,
+        ),
     )
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
+from cloud.adapters.sql.bulk import insert_rows
 from cloud.adapters.sql.tables import ledger_entry
 from cloud.domain.records import Journal
 
@@ -26,5 +27,4 @@ def insert_journals(connection: Connection, journals: Sequence[Journal]) -> None
         for journal in journals
         for line_no, posting in enumerate(journal.postings, start=1)
     ]
-    if rows:
-        connection.execute(insert(ledger_entry), rows)
+    insert_rows(connection, ledger_entry, rows)

@@ -1,34 +1,31 @@
-"""Settlements in the database, for :mod:`cloud.ports.settlements`."""
+"""Settlements in the database, for :mod:`cloud.ports.settlements`.
+
+A settlement is a border: it has seen the confirmations up to a number, and claims those of them that were redeemed before its
+week's end, except what the settlement before had claimed by the same rule. No row is marked; ``claim_line`` is a view, and one
+pass over the confirmations since the last border makes the sums. What holds it:
+
+* Numbers are given out in order but committed out of order. Every confirming transaction shares a lock (a trigger takes it),
+  and the settlement takes it alone before it reads the highest number: whoever has a lower one has committed or is gone.
+* A trigger refuses a confirmation whose number a settlement has already seen: what is closed stays closed.
+* ``settlement_range`` is a chain by foreign key and unique constraints, so two borders cannot take the same confirmation.
+* What was seen but redeemed after the week's end (a settlement that ran late) stays open; ``open_from_no`` is the lowest such
+  number, and the next pass begins there.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    FromClause,
-    Select,
-    String,
-    Uuid,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    union_all,
-)
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select
 
+from cloud.adapters.sql.bulk import insert_rows
 from cloud.adapters.sql.journals import insert_journals
-from cloud.adapters.sql.tables import claim, claim_line, confirmation, redemption, settlement
-from cloud.adapters.sql.transactions import Lock, reading, take_lock, writing
+from cloud.adapters.sql.tables import claim, confirmation, redemption, settlement, settlement_range
+from cloud.adapters.sql.transactions import Lock, Row, reading, take_lock, writing
 from cloud.domain.calendar import Period
 from cloud.domain.records import Journal
-from cloud.domain.settlement import Claim, NewClaim, Settlement, first_open_period
-
-_CLAIMS_PER_STATEMENT_MAX = 200
-"""SQLite compounds at most 500 selects."""
+from cloud.domain.settlement import Claim, Claimable, Settlement, first_open_period
 
 
 class SqlSettlementStore:
@@ -48,27 +45,50 @@ class SqlSettlementStore:
             yield _Transaction(connection)
 
 
+@dataclass(frozen=True, slots=True)
+class _Border:
+    """Where the settlement before stopped, or what stands for it before the first."""
+
+    previous_starts_on: date | None
+    starts_at: datetime
+    after_no: int
+    open_from_no: int
+
+
 class _Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._range: Row | None = None
 
     def find_open_period(self) -> Period | None:
         return _find_open_period(self._connection)
 
-    def claimable(self, before: datetime) -> Sequence[tuple[str, str]]:
-        pairs = _claimable(before, redemption.c.merchant_id, redemption.c.programme_id).distinct()
-        return [(merchant_id, programme_id) for merchant_id, programme_id in self._connection.execute(pairs)]
-
-    def add_lines(self, claims: Sequence[NewClaim], before: datetime) -> Sequence[Claim]:
-        made: list[Claim] = []
-        for start in range(0, len(claims), _CLAIMS_PER_STATEMENT_MAX):
-            some = claims[start : start + _CLAIMS_PER_STATEMENT_MAX]
-            self._connection.execute(_insert_lines(some, before))
-            made += self._sums(some)
-        return made
+    def claimable(self, period: Period) -> Sequence[Claimable]:
+        take_lock(self._connection, Lock.CONFIRM)
+        border = _last_border(self._connection, period)
+        through_no = self._connection.scalar(select(func.max(confirmation.c.confirmation_no))) or 0
+        open_from_no = through_no + 1
+        found: list[Claimable] = []
+        for due, first_no, *sums in self._connection.execute(_open_sums(border, through_no, period.ends_at)):
+            if due:
+                found.append(Claimable(*sums))
+            else:
+                open_from_no = min(open_from_no, first_no)
+        self._range = {
+            "period_starts_on": period.starts_on,
+            "previous_starts_on": border.previous_starts_on,
+            "starts_at": border.starts_at,
+            "ends_at": period.ends_at,
+            "after_no": border.after_no,
+            "through_no": through_no,
+            "open_from_no": open_from_no,
+        }
+        return found
 
     def save(self, settlement_: Settlement, journals: Sequence[Journal]) -> None:
         starts_on = settlement_.period.starts_on
+        if self._range is None or self._range["period_starts_on"] != starts_on:
+            raise RuntimeError("a settlement is saved with what was claimable in its own week, and nothing was asked for")
         self._connection.execute(
             insert(settlement).values(
                 period_starts_on=starts_on,
@@ -78,33 +98,9 @@ class _Transaction:
                 claimed_twd=settlement_.claimed_twd,
             )
         )
-        if settlement_.claims:
-            self._connection.execute(insert(claim), [_claim_row(one, starts_on) for one in settlement_.claims])
+        self._connection.execute(insert(settlement_range).values(self._range))
+        insert_rows(self._connection, claim, [_claim_row(one, starts_on) for one in settlement_.claims])
         insert_journals(self._connection, journals)
-
-    def _sums(self, claims: Sequence[NewClaim]) -> list[Claim]:
-        sums = (
-            select(
-                claim_line.c.claim_id,
-                func.count().label("redemption_count"),
-                func.sum(claim_line.c.voucher_count).label("voucher_count"),
-                func.sum(claim_line.c.amount_twd).label("amount_twd"),
-            )
-            .where(claim_line.c.claim_id.in_([one.claim_id for one in claims]))
-            .group_by(claim_line.c.claim_id)
-        )
-        by_id = {row.claim_id: row for row in self._connection.execute(sums)}
-        return [
-            Claim(
-                claim_id=one.claim_id,
-                merchant_id=one.merchant_id,
-                programme_id=one.programme_id,
-                redemption_count=by_id[one.claim_id].redemption_count,
-                voucher_count=int(by_id[one.claim_id].voucher_count),
-                amount_twd=int(by_id[one.claim_id].amount_twd),
-            )
-            for one in claims
-        ]
 
 
 def _find_open_period(connection: Connection) -> Period | None:
@@ -115,38 +111,36 @@ def _find_open_period(connection: Connection) -> Period | None:
     return first_open_period(None, first_redeemed_at)
 
 
-def _claimable(before: datetime, *columns: Any) -> Select[Any]:
-    """Membership: confirmed, before the end of the week, in no claim. There is no lower bound, and there must be none."""
-    claimed = exists().where(claim_line.c.redemption_id == redemption.c.redemption_id)
+def _last_border(connection: Connection, period: Period) -> _Border:
+    last = connection.execute(
+        select(settlement_range).order_by(settlement_range.c.period_starts_on.desc()).limit(1)
+    ).one_or_none()
+    if last is None:
+        return _Border(None, period.starts_at, after_no=0, open_from_no=1)
+    return _Border(last.period_starts_on, last.ends_at, after_no=last.through_no, open_from_no=last.open_from_no)
+
+
+def _open_sums(border: _Border, through_no: int, ends_at: datetime) -> Select[tuple[bool, int, str, str, int, int, int]]:
+    """Sum what is in no claim yet, per merchant and programme, and whether its week has ended. There is no lower bound in time."""
+    due = (confirmation.c.redeemed_at < ends_at).label("due")
+    pair = (confirmation.c.merchant_id, confirmation.c.programme_id)
+    seen = confirmation.c.confirmation_no <= through_no
+    unclaimed = or_(confirmation.c.confirmation_no > border.after_no, confirmation.c.redeemed_at >= border.starts_at)
     return (
-        select(*columns)
-        .join_from(redemption, confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
-        .where(redemption.c.redeemed_at < before, ~claimed)
+        select(
+            due,
+            func.min(confirmation.c.confirmation_no),
+            *pair,
+            func.count(),
+            func.sum(confirmation.c.voucher_count),
+            func.sum(confirmation.c.amount_twd),
+        )
+        .where(and_(confirmation.c.confirmation_no >= border.open_from_no, seen, unclaimed))
+        .group_by(due, *pair)
     )
 
 
-def _insert_lines(claims: Sequence[NewClaim], before: datetime) -> Any:
-    new = _as_rows(claims)
-    lines = _claimable(
-        before, redemption.c.redemption_id, new.c.claim_id, redemption.c.voucher_count, redemption.c.redeemed_twd
-    ).join(new, (new.c.merchant_id == redemption.c.merchant_id) & (new.c.programme_id == redemption.c.programme_id))
-    return insert(claim_line).from_select(["redemption_id", "claim_id", "voucher_count", "amount_twd"], lines)
-
-
-def _as_rows(claims: Sequence[NewClaim]) -> FromClause:
-    """Make a table of the claims inside the statement; SQLite cannot name the columns of a VALUES list."""
-    rows = [
-        select(
-            literal(one.claim_id, Uuid()).label("claim_id"),
-            literal(one.merchant_id, String()).label("merchant_id"),
-            literal(one.programme_id, String()).label("programme_id"),
-        )
-        for one in claims
-    ]
-    return union_all(*rows).subquery("new_claim")
-
-
-def _claim_row(one: Claim, starts_on: date) -> dict[str, Any]:
+def _claim_row(one: Claim, starts_on: date) -> Row:
     return {
         "claim_id": one.claim_id,
         "period_starts_on": starts_on,
