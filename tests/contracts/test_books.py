@@ -142,7 +142,7 @@ def test_totals_are_of_the_same_moment(till: Till) -> None:
         ("I6", "what its redemption says", ["UPDATE confirmation SET programme_id = 'spring-2025'"]),
         ("I6", "what its redemption says", ["UPDATE confirmation SET redeemed_at = confirmed_at"]),
         ("I6", "sum of its lines", ["DELETE FROM confirmation"]),
-        ("I6", "sum of its lines", ["UPDATE confirmation SET confirmation_no = confirmation_no + 1000"]),
+        ("I6", "sum of its lines", ["UPDATE settlement_range SET ends_at = starts_at, starts_at = '2000-01-01'"]),
         ("I6", "sum of its lines", ["UPDATE claim SET programme_id = 'spring-2025'"]),
         ("I6", "sum of its lines", ["DELETE FROM settlement_range"]),
         ("I6", "sum of its lines", ["UPDATE claim SET redemption_count = redemption_count + 1"]),

@@ -46,6 +46,7 @@ def _trap(engine: Engine, point: str, passed: Counter[str]) -> None:
     event.listen(engine, "before_cursor_execute", passing("before"))
     event.listen(engine, "after_cursor_execute", passing("after"))
     event.listen(engine, "commit", passing("commit"))
+    # A connection goes back to the pool when its transaction has ended.
     event.listen(engine, "checkin", passing("committed"))
 
 
