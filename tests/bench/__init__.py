@@ -5,8 +5,10 @@
 ``codec``      a message from the wire to a question for the judge, against decoding its bare body
 ``ingest``     judging and committing batches, against the database alone, the naive worker and the disk
 ``set_sql``    the database alone
+``settle``     closing a week, against the bare ``GROUP BY`` over the same rows
+``confirm``    one merchant confirming everything at once, against the bare ``INSERT … SELECT`` of the same rows
 =============  =====================================================================================
 
-``python -m tests.bench --only codec|ingest|all``. A slow or busy machine makes figures small, never the exit status bad; wrong
+``python -m tests.bench --only codec|ingest|settle|confirm|all``; with ``settle`` and ``confirm``, ``--redemptions N`` says how many. A slow or busy machine makes figures small, never the exit status bad; wrong
 answers do.
 """
