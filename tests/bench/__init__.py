@@ -9,6 +9,6 @@
 ``confirm``    one merchant confirming everything at once, against the bare ``INSERT … SELECT`` of the same rows
 =============  =====================================================================================
 
-``python -m tests.bench --only codec|ingest|settle|confirm|all``; with ``settle`` and ``confirm``, ``--redemptions N`` says how many. A slow or busy machine makes figures small, never the exit status bad; wrong
-answers do.
+``python -m tests.bench --only codec|ingest|settle|confirm|all``; ``--redemptions N`` says how many to settle or confirm.
+A slow or busy machine makes figures small, never the exit status bad; wrong answers do.
 """

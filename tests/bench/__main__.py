@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was chosen; the exit status is 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
-    parser.add_argument("--redemptions", type=int, metavar="N", help="how many to settle or to confirm, with --only settle|confirm")
+    parser.add_argument(
+        "--redemptions", type=int, metavar="N", help="how many to settle or to confirm, with --only settle|confirm"
+    )
     options = parser.parse_args(arguments)
     chosen = options.only
     if options.redemptions is not None and chosen not in SCALED:

@@ -80,7 +80,7 @@ def _insert(fresh: Callable[[], str]) -> float:
     engine = make_engine(fresh())
     with engine.begin() as connection:
         connection.execute(text("SELECT sum(redeemed_twd) FROM redemption")).all()
-        types = "TEXT, TEXT, TEXT, TEXT, BIGINT, TEXT, SMALLINT, INTEGER, TEXT".split(", ")
+        types = ["TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "SMALLINT", "INTEGER", "TEXT"]
         if engine.dialect.name == "postgresql":
             types[0], types[3], types[8] = "uuid", "timestamptz", "timestamptz"
         columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in zip(_COLUMNS.split(", "), types, strict=True))

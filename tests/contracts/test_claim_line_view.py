@@ -82,8 +82,8 @@ def test_a_number_that_a_settlement_has_seen_is_refused(bare: Engine) -> None:
     by_hand = " OVERRIDING SYSTEM VALUE" if bare.dialect.name == "postgresql" else ""
     sneaky = (
         "INSERT INTO confirmation (redemption_id, merchant_id, staff_id, confirmed_at, confirmation_no, programme_id, "
-        f"voucher_count, amount_twd, redeemed_at){by_hand} SELECT redemption_id, merchant_id, 'amy', redeemed_at, 0, programme_id, "
-        "voucher_count, redeemed_twd, redeemed_at FROM redemption "
+        f"voucher_count, amount_twd, redeemed_at){by_hand} SELECT redemption_id, merchant_id, 'amy', redeemed_at, 0, "
+        "programme_id, voucher_count, redeemed_twd, redeemed_at FROM redemption "
         "WHERE redemption_id NOT IN (SELECT redemption_id FROM confirmation)"
     )
     with pytest.raises(IntegrityError, match="already seen"), bare.begin() as connection:

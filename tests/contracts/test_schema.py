@@ -103,7 +103,10 @@ def test_migrations_make_the_same_constraints_as_the_tables(bare: Engine) -> Non
 
 def _constraints(engine: Engine) -> set[str]:
     if engine.dialect.name == "sqlite":
-        query = "SELECT sql FROM sqlite_master WHERE type IN ('table', 'index', 'view') AND tbl_name <> 'alembic_version' AND sql <> ''"
+        query = (
+            "SELECT sql FROM sqlite_master "
+            "WHERE type IN ('table', 'index', 'view') AND tbl_name <> 'alembic_version' AND sql <> ''"
+        )
     else:
         query = (
             "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint "

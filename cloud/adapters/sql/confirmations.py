@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Select, exists, func, literal, select, true
 
 from cloud.adapters.sql.tables import Instant, confirmation, redemption
 from cloud.adapters.sql.transactions import ROWS_PER_STATEMENT_MAX, insert_into, writing
@@ -80,7 +80,7 @@ def _add_on_postgres(connection: Connection, waiting: Select[Any]) -> tuple[int,
 
 
 def _add_on_sqlite(connection: Connection, waiting: Select[Any]) -> tuple[int, int, int]:
-    """Number the rows here: SQLite numbers keys only. The transaction has the database to itself, so no number is given twice."""
+    """Number the rows here: SQLite numbers keys only. One transaction writes at a time, so no number is given twice."""
     last_no = connection.scalar(select(func.max(confirmation.c.confirmation_no))) or 0
     number = func.row_number().over(order_by=redemption.c.redemption_id) + last_no
     columns = [column.name for column in waiting.selected_columns]
@@ -90,6 +90,6 @@ def _add_on_sqlite(connection: Connection, waiting: Select[Any]) -> tuple[int, i
     return _sums(connection, sums.where(confirmation.c.confirmation_no > last_no))
 
 
-def _sums(connection: Connection, sums: Select[Any]) -> tuple[int, int, int]:
+def _sums(connection: Connection, sums: Executable) -> tuple[int, int, int]:
     count, vouchers, amount = connection.execute(sums).one()
     return int(count), int(vouchers or 0), int(amount or 0)

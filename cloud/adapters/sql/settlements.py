@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select
 
@@ -69,11 +70,11 @@ class _Transaction:
         through_no = self._connection.scalar(select(func.max(confirmation.c.confirmation_no))) or 0
         open_from_no = through_no + 1
         found: list[Claimable] = []
-        for due, first_no, *sums in self._connection.execute(_open_sums(border, through_no, period.ends_at)):
-            if due:
-                found.append(Claimable(*sums))
+        for row in self._connection.execute(_open_sums(border, through_no, period.ends_at)):
+            if row.due:
+                found.append(Claimable(*row[2:]))
             else:
-                open_from_no = min(open_from_no, first_no)
+                open_from_no = min(open_from_no, row.first_no)
         self._range = {
             "period_starts_on": period.starts_on,
             "previous_starts_on": border.previous_starts_on,
@@ -120,8 +121,8 @@ def _last_border(connection: Connection, period: Period) -> _Border:
     return _Border(last.period_starts_on, last.ends_at, after_no=last.through_no, open_from_no=last.open_from_no)
 
 
-def _open_sums(border: _Border, through_no: int, ends_at: datetime) -> Select[tuple[bool, int, str, str, int, int, int]]:
-    """Sum what is in no claim yet, per merchant and programme, and whether its week has ended. There is no lower bound in time."""
+def _open_sums(border: _Border, through_no: int, ends_at: datetime) -> Select[Any]:
+    """Sum what is in no claim, per merchant, programme and whether its week has ended. There is no lower bound in time."""
     due = (confirmation.c.redeemed_at < ends_at).label("due")
     pair = (confirmation.c.merchant_id, confirmation.c.programme_id)
     seen = confirmation.c.confirmation_no <= through_no
@@ -129,7 +130,7 @@ def _open_sums(border: _Border, through_no: int, ends_at: datetime) -> Select[tu
     return (
         select(
             due,
-            func.min(confirmation.c.confirmation_no),
+            func.min(confirmation.c.confirmation_no).label("first_no"),
             *pair,
             func.count(),
             func.sum(confirmation.c.voucher_count),

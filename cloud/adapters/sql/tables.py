@@ -283,7 +283,9 @@ confirmation = Table(
     Column("merchant_id", String(32), nullable=False),
     Column("staff_id", String(32), nullable=False),
     Column("confirmed_at", Instant, nullable=False),
-    Column("confirmation_no", BigInteger, Identity(always=True), nullable=False, unique=True, comment="settlements take ranges"),
+    Column(
+        "confirmation_no", BigInteger, Identity(always=True), nullable=False, unique=True, comment="settlements take ranges"
+    ),
     Column("programme_id", String(32), nullable=False, comment="this and what follows is the redemption's own, copied"),
     Column("voucher_count", SmallInteger, nullable=False),
     Column("amount_twd", Integer, nullable=False),
@@ -369,8 +371,8 @@ CLAIM_LINE_VIEW = """
      AND claim.merchant_id = confirmation.merchant_id
      AND claim.programme_id = confirmation.programme_id
 """
-event.listen(metadata, "after_create", DDL(CLAIM_LINE_VIEW))
-event.listen(metadata, "before_drop", DDL("DROP VIEW IF EXISTS claim_line"))
+event.listen(metadata, "after_create", DDL(CLAIM_LINE_VIEW))  # type: ignore[no-untyped-call]
+event.listen(metadata, "before_drop", DDL("DROP VIEW IF EXISTS claim_line"))  # type: ignore[no-untyped-call]
 
 payout_file = Table(
     "payout_file",

@@ -64,7 +64,7 @@ def upgrade() -> None:
     _make_settlement_range()
     is_postgres = op.get_bind().dialect.name == "postgresql"
     by_hand = " OVERRIDING SYSTEM VALUE" if is_postgres else ""
-    op.execute(f"INSERT INTO confirmation ({_COLUMNS}){by_hand} SELECT {_COLUMNS} FROM kept_confirmation")
+    op.execute(f"INSERT INTO confirmation ({_COLUMNS}){by_hand} SELECT {_COLUMNS} FROM kept_confirmation")  # noqa: S608 - column names of ours
     if is_postgres:
         op.execute(
             "SELECT setval(pg_get_serial_sequence('confirmation', 'confirmation_no'), "
@@ -81,7 +81,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Write the lines as rows again."""
     op.execute("CREATE TABLE kept_line AS SELECT * FROM claim_line")
-    op.execute(f"CREATE TABLE kept_confirmation AS SELECT {_OLD_COLUMNS} FROM confirmation")
+    op.execute(f"CREATE TABLE kept_confirmation AS SELECT {_OLD_COLUMNS} FROM confirmation")  # noqa: S608 - as below
     op.execute("DROP VIEW claim_line")
     _unguard("settlement")
     op.drop_table("confirmation")
@@ -90,9 +90,9 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION share_confirming()")
         op.execute("DROP FUNCTION refuse_closed_number()")
     _make_old_tables()
-    op.execute(f"INSERT INTO confirmation ({_OLD_COLUMNS}) SELECT {_OLD_COLUMNS} FROM kept_confirmation")
+    op.execute(f"INSERT INTO confirmation ({_OLD_COLUMNS}) SELECT {_OLD_COLUMNS} FROM kept_confirmation")  # noqa: S608 - column names of ours
     line_columns = "redemption_id, claim_id, voucher_count, amount_twd"
-    op.execute(f"INSERT INTO claim_line ({line_columns}) SELECT {line_columns} FROM kept_line")
+    op.execute(f"INSERT INTO claim_line ({line_columns}) SELECT {line_columns} FROM kept_line")  # noqa: S608 - column names of ours
     op.drop_table("kept_line")
     op.drop_table("kept_confirmation")
     for table in ("confirmation", "claim_line"):
@@ -202,7 +202,7 @@ def _fill_settlement_range() -> None:
             }
         )
     if rows:
-        types = {"date": sa.Date(), "at": _instant(), "no": sa.BigInteger()}
+        types: dict[str, sa.types.TypeEngine[Any]] = {"date": sa.Date(), "at": _instant(), "no": sa.BigInteger()}
         kinds = {name: types["date" if name.endswith("_on") else name.rsplit("_", 1)[1]] for name in rows[0]}
         op.bulk_insert(sa.table("settlement_range", *(sa.column(name, kind) for name, kind in kinds.items())), rows)
 
