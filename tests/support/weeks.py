@@ -6,14 +6,23 @@ redemptions, so these books are not whole; what a settlement reads is.
 
 from datetime import date, timedelta
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Uuid, insert, literal, select, text
 
+from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.settlements import SqlSettlementStore
+from cloud.adapters.sql.tables import Instant, redemption
 from cloud.domain.calendar import Period
+from cloud.services.confirm import confirm
+from cloud.services.settle import settle_due
 from tests.support.setups import PROGRAMME_ID, load_example
 
 WEEK: Final = Period(date(2026, 11, 4))
 FACE_VALUE_TWD: Final = 1_000
+
+_EARLIER: Final = UUID(int=1 << 120)
+_EARLIER_AT: Final = WEEK.starts_at - timedelta(days=1)
 
 _SERIES = {
     "postgresql": "SELECT n FROM generate_series(1, :rows) AS n",
@@ -52,8 +61,21 @@ def fill_week(engine: Engine, *, redemptions: int, merchants: int, weeks: int = 
         )
 
 
+def close_week_before(engine: Engine) -> None:
+    """Let one more redemption be of the week before, and close that one: only the first settlement ever has none before it."""
+    changed = {"redemption_id": literal(_EARLIER, Uuid()), "redeemed_at": literal(_EARLIER_AT, Instant())}
+    names = [column.name for column in redemption.columns]
+    with engine.begin() as connection:
+        copied = select(*(changed.get(name, redemption.c[name]) for name in names)).limit(1)
+        connection.execute(insert(redemption).from_select(names, copied))
+        its_merchant = select(redemption.c.merchant_id).where(redemption.c.redemption_id == _EARLIER)
+        merchant_id: str = connection.execute(its_merchant).scalar_one()
+    confirm(SqlConfirmationStore(engine), [_EARLIER], merchant_id=merchant_id, staff_id="boan-admin", now=_EARLIER_AT)
+    settle_due(SqlSettlementStore(engine), now=WEEK.starts_at)
+
+
 def confirm_week(engine: Engine) -> None:
-    """Confirm every redemption that is there, in one statement, as the merchants' daily confirmations leave it."""
+    """Confirm every redemption that is there and waits, in one statement, as the merchants' daily confirmations leave it."""
     with engine.begin() as connection:
         _confirm(connection)
 
@@ -69,6 +91,11 @@ def _confirm(connection: Connection) -> None:
     columns = "redemption_id, merchant_id, staff_id, confirmed_at, programme_id, voucher_count, amount_twd, redeemed_at"
     values = "redemption_id, merchant_id, 'boan-admin', :at, programme_id, voucher_count, redeemed_twd, redeemed_at"
     if connection.dialect.name == "sqlite":
-        columns, values = columns + ", confirmation_no", values + ", row_number() OVER (ORDER BY redemption_id)"
+        columns, values = (
+            columns + ", confirmation_no",
+            values
+            + ", row_number() OVER (ORDER BY redemption_id) + (SELECT coalesce(max(confirmation_no), 0) FROM confirmation)",
+        )
+    waiting = "WHERE redemption_id NOT IN (SELECT redemption_id FROM confirmation)"
     shown = at if connection.dialect.name == "postgresql" else f"{at:%Y-%m-%d %H:%M:%S}.000000"
-    connection.execute(text(f"INSERT INTO confirmation ({columns}) SELECT {values} FROM redemption"), {"at": shown})
+    connection.execute(text(f"INSERT INTO confirmation ({columns}) SELECT {values} FROM redemption {waiting}"), {"at": shown})
