@@ -57,7 +57,7 @@ def test_lines_survive_down_and_up(bare: Engine) -> None:
     assert [len(rows) for rows in before] == [4, 6]
 
     with bare.begin() as connection:
-        command.downgrade(migrations._config(connection), "0001")
+        command.downgrade(migrations._config(connection), "0002")
     assert "claim_line" in inspect(bare).get_table_names()
     assert (read(bare, LINES), read(bare, CONFIRMED)) == before
 

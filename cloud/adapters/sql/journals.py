@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
-from cloud.adapters.sql.bulk import insert_rows
 from cloud.adapters.sql.tables import ledger_entry
 from cloud.domain.records import Journal
 
@@ -27,4 +26,5 @@ def insert_journals(connection: Connection, journals: Sequence[Journal]) -> None
         for journal in journals
         for line_no, posting in enumerate(journal.postings, start=1)
     ]
-    insert_rows(connection, ledger_entry, rows)
+    if rows:
+        connection.execute(insert(ledger_entry), rows)

@@ -20,7 +20,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select
 
-from cloud.adapters.sql.bulk import insert_rows
 from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.tables import claim, confirmation, redemption, settlement, settlement_range
 from cloud.adapters.sql.transactions import Lock, Row, reading, take_lock, writing
@@ -100,7 +99,8 @@ class _Transaction:
             )
         )
         self._connection.execute(insert(settlement_range).values(self._range))
-        insert_rows(self._connection, claim, [_claim_row(one, starts_on) for one in settlement_.claims])
+        if settlement_.claims:
+            self._connection.execute(insert(claim), [_claim_row(one, starts_on) for one in settlement_.claims])
         insert_journals(self._connection, journals)
 
 
