@@ -184,7 +184,7 @@ def _confirm_all(arguments: argparse.Namespace, parts: Parts) -> None:
 def _settle(_: argparse.Namespace, parts: Parts) -> None:
     closed = settle_due(parts.settlements, now=parts.clock.now())
     _print_json(
-        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(len(one.claims) for one in closed)}
+        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(one.claim_count for one in closed)}
     )
 
 

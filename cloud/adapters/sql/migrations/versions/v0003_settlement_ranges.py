@@ -5,7 +5,7 @@ Lines that exist are kept by numbering the confirmations in the order in which t
 every settlement of the past is one range, and the view gives back the lines it had.
 
 New guards: a confirming transaction shares a lock that a settlement takes alone (PostgreSQL), a number that a settlement has
-already seen is refused, and settlements and their ranges are facts like the others.
+already seen is refused, a claim in a closed week is refused, and settlements and their ranges are facts like the others.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -87,8 +87,11 @@ def downgrade() -> None:
     op.drop_table("confirmation")
     op.drop_table("settlement_range")
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION share_confirming()")
-        op.execute("DROP FUNCTION refuse_closed_number()")
+        op.execute("DROP TRIGGER claim_keeps_closed ON claim")
+        for function in ("share_confirming", "refuse_closed_number", "refuse_closed_week"):
+            op.execute(f"DROP FUNCTION {function}()")
+    else:
+        op.execute("DROP TRIGGER claim_keeps_closed")
     _make_old_tables()
     op.execute(f"INSERT INTO confirmation ({_OLD_COLUMNS}) SELECT {_OLD_COLUMNS} FROM kept_confirmation")  # noqa: S608 - column names of ours
     line_columns = "redemption_id, claim_id, voucher_count, amount_twd"
@@ -109,23 +112,19 @@ def _make_confirmation() -> None:
         sa.Column(
             "redemption_id", sa.Uuid(), nullable=False, comment="the primary key is the judge: a redemption is confirmed once"
         ),
-        sa.Column("merchant_id", sa.String(length=32), nullable=False),
-        sa.Column("staff_id", sa.String(length=32), nullable=False),
-        sa.Column("confirmed_at", _instant(), nullable=False),
         sa.Column(
             "confirmation_no", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="settlements take ranges"
         ),
-        sa.Column(
-            "programme_id",
-            sa.String(length=32),
-            nullable=False,
-            comment="this and what follows is the redemption's own, copied",
-        ),
-        sa.Column("voucher_count", sa.SmallInteger(), nullable=False),
+        sa.Column("redeemed_at", _instant(), nullable=False, comment="copied, as are amount, vouchers and programme"),
+        sa.Column("confirmed_at", _instant(), nullable=False),
         sa.Column("amount_twd", sa.Integer(), nullable=False),
-        sa.Column("redeemed_at", _instant(), nullable=False),
+        sa.Column("voucher_count", sa.SmallInteger(), nullable=False),
+        sa.Column("merchant_id", sa.String(length=32), nullable=False),
+        sa.Column("programme_id", sa.String(length=32), nullable=False),
+        sa.Column("staff_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("redemption_id", name=op.f("pk_confirmation")),
         sa.UniqueConstraint("confirmation_no", name=op.f("uq_confirmation_confirmation_no")),
+        comment="it copies from its redemption what a claim sums, so that a settlement reads nothing else",
     )
     op.create_index("ix_confirmation_merchant_id_confirmation_no", "confirmation", ["merchant_id", "confirmation_no"])
 
@@ -265,6 +264,11 @@ def _make_barrier() -> None:
             "WHEN EXISTS (SELECT 1 FROM settlement_range WHERE through_no >= NEW.confirmation_no) "
             "BEGIN SELECT RAISE(ABORT, 'confirmation: a settlement has already seen this number'); END"
         )
+        op.execute(
+            "CREATE TRIGGER claim_keeps_closed BEFORE INSERT ON claim "
+            "WHEN EXISTS (SELECT 1 FROM settlement_range WHERE period_starts_on = NEW.period_starts_on) "
+            "BEGIN SELECT RAISE(ABORT, 'claim: its week is closed'); END"
+        )
         return
     op.execute(
         "CREATE FUNCTION share_confirming() RETURNS trigger LANGUAGE plpgsql AS $$ "
@@ -289,4 +293,20 @@ def _make_barrier() -> None:
     op.execute(
         "CREATE TRIGGER confirmation_keeps_closed AFTER INSERT ON confirmation REFERENCING NEW TABLE AS added "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_number()"
+    )
+    # The range is a settlement's last row: from then on its week has the claims it has.
+    op.execute(
+        """
+        CREATE FUNCTION refuse_closed_week() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF EXISTS (SELECT FROM settlement_range WHERE period_starts_on IN (SELECT period_starts_on FROM added)) THEN
+                RAISE EXCEPTION 'claim: its week is closed' USING ERRCODE = 'restrict_violation';
+            END IF;
+            RETURN NULL;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER claim_keeps_closed AFTER INSERT ON claim REFERENCING NEW TABLE AS added "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_week()"
     )
