@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, delete, insert, inspect, select, text, update
+from sqlalchemy import Engine, ForeignKeyConstraint, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.engine import make_engine
@@ -88,7 +88,12 @@ def bare(bare_url: str) -> Iterator[Engine]:
 def test_migrations_make_the_schema_of_the_tables(engine: Engine) -> None:
     with engine.connect() as connection:
         # SQLite gives defaults back in a spelling of its own; the next test compares them there.
-        options = {"compare_type": True, "compare_server_default": engine.dialect.name != "sqlite"}
+        options = {
+            "compare_type": True,
+            "compare_server_default": engine.dialect.name != "sqlite",
+            # Those of claims are made on SQLite only, which Alembic does not know; the next test compares them too.
+            "include_object": lambda one, *_: not (isinstance(one, ForeignKeyConstraint) and one.table.name == "claim"),
+        }
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     Connection,
     Executable,
@@ -43,16 +42,14 @@ _PROGRAMME: Final = "\x1e"
 
 _SUMMED: Final = ("redemption_count", "voucher_count", "amount_twd")
 
-_found: Final = table(
-    "found_claim",
+_due: Final = table(
+    "due_claim",
     column("claim_id", Uuid),
     column("merchant_id", String),
     column("programme_id", String),
     column("redemption_count", BigInteger),
     column("voucher_count", BigInteger),
     column("amount_twd", BigInteger),
-    column("is_due", Boolean),
-    column("first_no", BigInteger),
 )
 
 
@@ -64,15 +61,8 @@ class NewClaims:
         self._period = period
 
     def add_up(self, which: ColumnElement[bool], closed_at: datetime) -> Settlement:
-        """Sum confirmations per merchant and programme in one pass; nothing is written yet.
-
-        Args:
-            which: what no settlement has claimed, whenever it was redeemed. What was redeemed after the week is summed too,
-                apart: only so one pass finds where the next has to begin.
-            closed_at: when the week is closed.
-        """
+        """Sum confirmations per merchant and programme, in one pass; nothing is written yet."""
         pair = (confirmation.c.merchant_id, confirmation.c.programme_id)
-        is_due = confirmation.c.redeemed_at < self._period.ends_at
         sums = (
             select(
                 self._claim_id().label("claim_id"),
@@ -80,20 +70,13 @@ class NewClaims:
                 func.count().label("redemption_count"),
                 func.sum(confirmation.c.voucher_count).label("voucher_count"),
                 func.sum(confirmation.c.amount_twd).label("amount_twd"),
-                is_due.label("is_due"),
-                func.min(confirmation.c.confirmation_no).label("first_no"),
             )
             .where(which)
-            .group_by(*pair, is_due)
+            .group_by(*pair)
         )
-        self._connection.execute(sums.into(_found.name, temporary=True))
-        totals = select(func.count(), *(func.sum(_found.c[name]) for name in _SUMMED)).where(_found.c.is_due)
+        self._connection.execute(sums.into(_due.name, temporary=True))
+        totals = select(func.count(), *(func.sum(_due.c[name]) for name in _SUMMED)).select_from(_due)
         return Settlement(self._period, closed_at, *_one(self._connection, totals))
-
-    def find_first_left(self) -> int | None:
-        """Return the lowest number of a confirmation that was found and is not claimed yet."""
-        first_no: int | None = self._connection.scalar(select(func.min(_found.c.first_no)).where(~_found.c.is_due))
-        return first_no
 
     def write(self, closed: Settlement) -> None:
         """Write the claims and their journals, and add up what was written.
@@ -102,28 +85,24 @@ class NewClaims:
             RuntimeError: the sums are not those of what was claimed, or the journals are out of balance.
         """
         period_starts_on = literal(self._period.starts_on, claim.c.period_starts_on.type)
-        found = [_found.c[name] for name in ("claim_id", "merchant_id", "programme_id", *_SUMMED)]
-        rows = select(*found, period_starts_on).where(_found.c.is_due).order_by(_found.c.claim_id)
-        adding = insert(claim).from_select([*(one.name for one in found), "period_starts_on"], rows)
+        rows = select(*_due.c, period_starts_on).order_by(_due.c.claim_id)
+        adding = insert(claim).from_select([*_due.c.keys(), "period_starts_on"], rows)
         claims = self._add(adding, [claim.c[name] for name in _SUMMED])
         if claims != [closed.claim_count, closed.redemption_count, closed.voucher_count, closed.claimed_twd]:
             raise RuntimeError("the claims of a settlement are not what was added up")
         self._post(closed)
-
-    def forget(self) -> None:
-        """Drop the sums; a transaction that is rolled back has dropped them already."""
-        self._connection.execute(text(f"DROP TABLE {_found.name}"))
+        self._connection.execute(text(f"DROP TABLE {_due.name}"))
 
     def _post(self, closed: Settlement) -> None:
         lines = [
             select(
-                _found.c.claim_id,
+                _due.c.claim_id,
                 literal(pattern.kind, String),
                 literal(line_no, SmallInteger).label("line_no"),
                 _named(posting.account),
-                _found.c.amount_twd * posting.amount_twd,
+                _due.c.amount_twd * posting.amount_twd,
                 literal(pattern.posted_at, Instant),
-            ).where(_found.c.is_due)
+            )
             for pattern in [claim_journal(UUID(int=0), _MERCHANT, amount_twd=1, at=closed.closed_at)]
             for line_no, posting in enumerate(pattern.postings, start=1)
         ]
@@ -162,7 +141,7 @@ class NewClaims:
 
 def _named(account: str) -> ColumnElement[str]:
     before, after = account.split(_MERCHANT)
-    return literal(before, String) + _found.c.merchant_id + literal(after, String)
+    return literal(before, String) + _due.c.merchant_id + literal(after, String)
 
 
 def _one(connection: Connection, sums: Executable) -> list[int]:

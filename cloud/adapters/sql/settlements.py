@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select, text
+from sqlalchemy import Connection, Engine, and_, func, insert, select, text
 
 from cloud.adapters.sql.borders import find_last_border, is_unclaimed_by
 from cloud.adapters.sql.claims import NewClaims
@@ -61,7 +61,12 @@ class _Transaction:
             # Worth it from far more rows on than there are: compiling takes as long as a good part of the sums.
             self._connection.execute(text("SET LOCAL jit = off"))
         claims = NewClaims(self._connection, period)
-        closed = claims.add_up(is_unclaimed_by(border, through_no), closed_at)
+        unclaimed = is_unclaimed_by(border, through_no)
+        closed = claims.add_up(and_(unclaimed, confirmation.c.redeemed_at < period.ends_at), closed_at)
+        first_left = select(func.min(confirmation.c.confirmation_no)).where(
+            unclaimed, confirmation.c.redeemed_at >= period.ends_at
+        )
+        open_from_no: int | None = self._connection.scalar(first_left)
         self._connection.execute(
             insert(settlement).values(
                 period_starts_on=period.starts_on,
@@ -80,10 +85,9 @@ class _Transaction:
                 ends_at=period.ends_at,
                 after_no=border.through_no if border else 0,
                 through_no=through_no,
-                open_from_no=claims.find_first_left() or through_no + 1,
+                open_from_no=open_from_no or through_no + 1,
             )
         )
-        claims.forget()
         return closed
 
 

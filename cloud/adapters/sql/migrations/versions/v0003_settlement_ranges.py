@@ -51,6 +51,7 @@ _NUMBERED = """
     LEFT JOIN claim_line ON claim_line.redemption_id = confirmation.redemption_id
     LEFT JOIN claim ON claim.claim_id = claim_line.claim_id
 """
+_PARENTS = {"settlement": "period_starts_on", "merchant": "merchant_id", "programme": "programme_id"}
 _OLD_COLUMNS = "redemption_id, merchant_id, staff_id, confirmed_at"
 _COLUMNS = f"{_OLD_COLUMNS}, confirmation_no, programme_id, voucher_count, amount_twd, redeemed_at"
 
@@ -66,6 +67,8 @@ def upgrade() -> None:
     by_hand = " OVERRIDING SYSTEM VALUE" if is_postgres else ""
     op.execute(f"INSERT INTO confirmation ({_COLUMNS}){by_hand} SELECT {_COLUMNS} FROM kept_confirmation")  # noqa: S608 - column names of ours
     if is_postgres:
+        for column in _PARENTS.values():
+            op.drop_constraint(f"fk_claim_{column}", "claim")
         op.execute(
             "SELECT setval(pg_get_serial_sequence('confirmation', 'confirmation_no'), "
             "coalesce(max(confirmation_no), 0) + 1, false) FROM confirmation"
@@ -87,11 +90,13 @@ def downgrade() -> None:
     op.drop_table("confirmation")
     op.drop_table("settlement_range")
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP TRIGGER claim_keeps_closed ON claim")
-        for function in ("share_confirming", "refuse_closed_number", "refuse_closed_week"):
+        op.execute("DROP TRIGGER claim_is_judged ON claim")
+        for function in ("share_confirming", "refuse_closed_number", "judge_claims"):
             op.execute(f"DROP FUNCTION {function}()")
+        for parent, column in _PARENTS.items():
+            op.create_foreign_key(f"fk_claim_{column}", "claim", parent, [column], [column])
     else:
-        op.execute("DROP TRIGGER claim_keeps_closed")
+        op.execute("DROP TRIGGER claim_is_judged")
     _make_old_tables()
     op.execute(f"INSERT INTO confirmation ({_OLD_COLUMNS}) SELECT {_OLD_COLUMNS} FROM kept_confirmation")  # noqa: S608 - column names of ours
     line_columns = "redemption_id, claim_id, voucher_count, amount_twd"
@@ -127,6 +132,13 @@ def _make_confirmation() -> None:
         comment="it copies from its redemption what a claim sums, so that a settlement reads nothing else",
     )
     op.create_index("ix_confirmation_merchant_id_confirmation_no", "confirmation", ["merchant_id", "confirmation_no"])
+    op.create_index(
+        "ix_confirmation_redeemed_at",
+        "confirmation",
+        ["redeemed_at"],
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+    )
 
 
 def _make_settlement_range() -> None:
@@ -265,7 +277,7 @@ def _make_barrier() -> None:
             "BEGIN SELECT RAISE(ABORT, 'confirmation: a settlement has already seen this number'); END"
         )
         op.execute(
-            "CREATE TRIGGER claim_keeps_closed BEFORE INSERT ON claim "
+            "CREATE TRIGGER claim_is_judged BEFORE INSERT ON claim "
             "WHEN EXISTS (SELECT 1 FROM settlement_range WHERE period_starts_on = NEW.period_starts_on) "
             "BEGIN SELECT RAISE(ABORT, 'claim: its week is closed'); END"
         )
@@ -294,19 +306,27 @@ def _make_barrier() -> None:
         "CREATE TRIGGER confirmation_keeps_closed AFTER INSERT ON confirmation REFERENCING NEW TABLE AS added "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_number()"
     )
-    # The range is a settlement's last row: from then on its week has the claims it has.
+    # The range is a settlement's last row: from then on its week has the claims it has. And what foreign keys would ask for
+    # each claim is asked for all of a statement.
     op.execute(
         """
-        CREATE FUNCTION refuse_closed_week() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION judge_claims() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             IF EXISTS (SELECT FROM settlement_range WHERE period_starts_on IN (SELECT period_starts_on FROM added)) THEN
                 RAISE EXCEPTION 'claim: its week is closed' USING ERRCODE = 'restrict_violation';
+            END IF;
+            IF EXISTS (SELECT period_starts_on FROM added EXCEPT SELECT period_starts_on FROM settlement)
+                OR EXISTS (SELECT merchant_id FROM added EXCEPT SELECT merchant_id FROM merchant)
+                OR EXISTS (SELECT programme_id FROM added EXCEPT SELECT programme_id FROM programme)
+            THEN
+                RAISE EXCEPTION 'claim: its settlement, merchant or programme is not there'
+                    USING ERRCODE = 'foreign_key_violation';
             END IF;
             RETURN NULL;
         END $$
         """
     )
     op.execute(
-        "CREATE TRIGGER claim_keeps_closed AFTER INSERT ON claim REFERENCING NEW TABLE AS added "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_week()"
+        "CREATE TRIGGER claim_is_judged AFTER INSERT ON claim REFERENCING NEW TABLE AS added "
+        "FOR EACH STATEMENT EXECUTE FUNCTION judge_claims()"
     )
