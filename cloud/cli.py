@@ -227,8 +227,8 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:
-    found = reconcile(parts.books)
-    _print_json(msgspec.to_builtins(found.totals))
+    found = reconcile(parts.books, now=parts.clock.now())
+    _print_json({**msgspec.to_builtins(found.totals), "programmes": msgspec.to_builtins(found.programmes)})
     if found.breach is not None:
         raise CommandError(str(found.breach))
 

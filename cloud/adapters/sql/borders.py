@@ -5,11 +5,11 @@ the settlement before, because both bounds only grow. It claims the difference, 
 the last one, each confirmation once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from cloud.adapters.sql.tables import claim, confirmation, settlement_range
 
@@ -27,15 +27,23 @@ class Border:
 
 def find_last_border(connection: Connection) -> Border | None:
     """Return the border of the newest settlement, if there is any."""
-    newest = select(settlement_range).order_by(settlement_range.c.period_starts_on.desc()).limit(1)
-    row = connection.execute(newest).one_or_none()
-    return None if row is None else Border(row.period_starts_on, row.ends_at, row.through_no, row.open_from_no)
+    return next(iter(_read(connection, settlement_range.c.period_starts_on.desc(), limit=1)), None)
+
+
+def read_borders(connection: Connection) -> list[Border]:
+    """Return the borders of all settlements, oldest first; there is one per week."""
+    return _read(connection, settlement_range.c.period_starts_on)
+
+
+def _read(connection: Connection, order: ColumnElement[Any], *, limit: int | None = None) -> list[Border]:
+    columns = (settlement_range.c[one.name] for one in fields(Border))
+    return [Border(*row) for row in connection.execute(select(*columns).order_by(order).limit(limit))]
 
 
 def is_claimed_within(border: Border | None) -> ColumnElement[bool]:
     """Tell for a confirmation whether this settlement or one before it claims it."""
     if border is None:
-        return false()
+        return confirmation.c.confirmation_no <= 0  # none: they count from 1
     return and_(confirmation.c.confirmation_no <= border.through_no, confirmation.c.redeemed_at < border.ends_at)
 
 
@@ -68,13 +76,4 @@ def is_its_claim() -> ColumnElement[bool]:
         claim.c.period_starts_on == settlement_range.c.period_starts_on,
         claim.c.merchant_id == confirmation.c.merchant_id,
         claim.c.programme_id == confirmation.c.programme_id,
-    )
-
-
-def is_claimed_by(row: Row[Any]) -> ColumnElement[bool]:
-    """The same for one range whose numbers are known: the database then reads no more confirmations than those."""
-    return and_(
-        confirmation.c.confirmation_no <= row.through_no,
-        confirmation.c.redeemed_at < row.ends_at,
-        or_(confirmation.c.confirmation_no > row.after_no, confirmation.c.redeemed_at >= row.starts_at),
     )
