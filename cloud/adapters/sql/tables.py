@@ -298,7 +298,7 @@ confirmation = Table(
         "redeemed_at",
         postgresql_using="brin",
         postgresql_with={"autosummarize": "on", "pages_per_range": 32},
-    ),
+    ).ddl_if(dialect="postgresql"),
     comment="it copies from its redemption what a claim sums, so that a settlement reads nothing else",
 )
 

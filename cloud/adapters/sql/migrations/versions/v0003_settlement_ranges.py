@@ -132,13 +132,14 @@ def _make_confirmation() -> None:
         comment="it copies from its redemption what a claim sums, so that a settlement reads nothing else",
     )
     op.create_index("ix_confirmation_merchant_id_confirmation_no", "confirmation", ["merchant_id", "confirmation_no"])
-    op.create_index(
-        "ix_confirmation_redeemed_at",
-        "confirmation",
-        ["redeemed_at"],
-        postgresql_using="brin",
-        postgresql_with={"autosummarize": "on", "pages_per_range": 32},
-    )
+    if op.get_bind().dialect.name == "postgresql":
+        op.create_index(
+            "ix_confirmation_redeemed_at",
+            "confirmation",
+            ["redeemed_at"],
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+        )
 
 
 def _make_settlement_range() -> None:
