@@ -6,8 +6,10 @@
 ``line``       messages from and to a real broker, against stock paho
 ``ingest``     judging and committing batches, against the database alone, the naive worker and the disk
 ``set_sql``    the database alone
+``settle``     closing a week, against the bare ``GROUP BY`` over the same rows
+``confirm``    one merchant confirming everything at once, against the bare ``INSERT … SELECT`` of the same rows
 =============  =====================================================================================
 
-``python -m tests.bench --only codec|line|ingest|all``. A slow or busy machine makes figures small, never the exit status bad;
-wrong answers do.
+``python -m tests.bench --only codec|line|ingest|settle|confirm|all``; ``--redemptions N`` says how many to settle or confirm.
+A slow or busy machine makes figures small, never the exit status bad; wrong answers do.
 """

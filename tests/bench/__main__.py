@@ -13,18 +13,35 @@ from os import cpu_count, getloadavg
 from typing import Any, Final
 
 from tests.bench.codec import run_codec
+from tests.bench.confirm import run_confirm
 from tests.bench.ingest import run_ingest
 from tests.bench.line import run_line
 from tests.bench.measuring import ROUNDS, WrongAnswerError
+from tests.bench.settle import run_settle
 
-BENCHMARKS: Final[dict[str, Callable[[], dict[str, Any]]]] = {"codec": run_codec, "line": run_line, "ingest": run_ingest}
+BENCHMARKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "codec": run_codec,
+    "line": run_line,
+    "ingest": run_ingest,
+    "settle": run_settle,
+    "confirm": run_confirm,
+}
+SCALED: Final = frozenset({"settle", "confirm"})
+"""Those that take ``--redemptions``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was chosen; the exit status is 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
-    chosen = parser.parse_args(arguments).only
+    parser.add_argument(
+        "--redemptions", type=int, metavar="N", help="how many to settle or to confirm, with --only settle|confirm"
+    )
+    options = parser.parse_args(arguments)
+    chosen = options.only
+    if options.redemptions is not None and chosen not in SCALED:
+        parser.error(f"--redemptions goes with --only {' or '.join(sorted(SCALED))}")
+    scale = {} if options.redemptions is None else {"redemptions": options.redemptions}
     began, load = time.monotonic(), getloadavg()[0]
     found: dict[str, Any] = {}
     wrong: list[str] = []
@@ -32,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen in (name, "all"):
             print(f"bench: {name} …", file=sys.stderr)
             try:
-                found[name] = run()
+                found[name] = run(**scale)
             except WrongAnswerError as problem:
                 wrong.append(f"{name}: {problem}")
     machine = {"python": platform.python_version(), "cores": cpu_count(), "load_before": round(load, 1)}

@@ -7,8 +7,10 @@ from pytest_mock import MockerFixture
 
 from tests.bench.__main__ import main
 from tests.bench.codec import run_codec
+from tests.bench.confirm import run_confirm
 from tests.bench.ingest import run_ingest
 from tests.bench.measuring import WrongAnswerError, measure
+from tests.bench.settle import exponent, run_settle
 
 
 def test_codec_stands_beside_the_bare_decode() -> None:
@@ -28,6 +30,30 @@ def test_ingest_stands_beside_the_naive_worker_and_the_disk() -> None:
         "set SQL",
     }
     assert found["fdatasync_per_s"] > 0
+
+
+def test_settlement_stands_beside_the_bare_sum() -> None:
+    found = run_settle(redemptions=960)
+    assert (found["redemptions"], found["merchants"]) == (960, 4)
+    assert list(found["settle_seconds_by_size"]) == ["120", "240", "480", "960"]
+    assert found["settle / GROUP BY over confirmations"] > 0
+
+
+def test_confirmation_stands_beside_the_bare_insert() -> None:
+    found = run_confirm(redemptions=200)
+    assert set(found["ratio"]) == {"sqlite", "postgresql"}
+    assert all(ratio > 0 for ratio in found["ratio"].values())
+
+
+def test_exponent_is_the_slope_of_the_logarithms() -> None:
+    assert exponent({size: 3.0 * size**2 for size in (1, 2, 4, 8)}) == pytest.approx(2.0)
+
+
+def test_wrong_sum_counts_no_figure(mocker: MockerFixture) -> None:
+    mocker.patch("cloud.services.settle.claim_journal", return_value=None)
+    mocker.patch("cloud.adapters.sql.settlements.insert_journals")
+    with pytest.raises(WrongAnswerError, match="not what was redeemed"):
+        run_settle(redemptions=240)
 
 
 def test_rounds_begin_with_another_case_each_time() -> None:

@@ -30,6 +30,8 @@ class Lock(IntEnum):
 
     SETTLE = 7_401
     PAY = 7_402
+    CONFIRM = 7_403
+    """Every transaction that confirms shares it (a trigger on ``confirmation`` takes it); a settlement has it alone."""
 
 
 @contextmanager
