@@ -7,7 +7,7 @@ from pytest_mock import MockerFixture
 
 from tests.bench.__main__ import main
 from tests.bench.codec import run_codec
-from tests.bench.ingest import run_ingest
+from tests.bench.leg import run_leg
 from tests.bench.measuring import WrongAnswerError, measure
 
 
@@ -18,7 +18,7 @@ def test_codec_stands_beside_the_bare_decode() -> None:
 
 
 def test_ingest_stands_beside_the_naive_worker_and_the_disk() -> None:
-    found = run_ingest(share=0.01, postgres=False)
+    found = run_leg(share=0.01, postgres=False)
     assert set(found["sqlite"]["orders_per_s"]) == {
         "batches of 1",
         "batches of 10",
@@ -47,13 +47,13 @@ def test_rounds_begin_with_another_case_each_time() -> None:
 def test_refused_order_counts_no_figure(mocker: MockerFixture) -> None:
     mocker.patch("cloud.domain.redemption.ORDER_TOTAL_MAX_TWD", 10)
     with pytest.raises(WrongAnswerError, match="refused"):
-        run_ingest(share=0.01, postgres=False)
+        run_leg(share=0.01, postgres=False)
 
 
 def test_redemption_that_is_not_written_counts_no_figure(mocker: MockerFixture) -> None:
     mocker.patch("cloud.adapters.sqlite_ingest._SqliteIngestTransaction.save")
     with pytest.raises(WrongAnswerError, match="does not hold"):
-        run_ingest(share=0.01, postgres=False)
+        run_leg(share=0.01, postgres=False)
 
 
 def test_unadmitted_order_counts_no_figure(mocker: MockerFixture) -> None:
