@@ -33,7 +33,7 @@ check: ## ruff, mypy strict, import contracts, schema and docs drift
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_docs_drift.py
 
-bench: ## ratios against a limit or a peer in the same run; ONLY=codec|ingest
+bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|ingest
 	@.ci/setup test postgres
 	@exec $(PY) -m tests.bench --only $(ONLY)
 

@@ -172,6 +172,7 @@ class Ingest:
                 _log.debug("answered request %s, trace %s: %s", event.id, _trace_of(event.traceparent), event.type)
             if number == 0:
                 reach("after_first_answer")
+        self._parts.line.flush()
         reach("after_answers")
         self._parts.meters.answered(found.outcomes)
         self._note(presences, found)
@@ -293,6 +294,7 @@ class Ingest:
             self._parts.line.acknowledge(delivery)
             if number == 0:
                 reach("after_first_ack")
+        self._parts.line.flush()
         reach("after_acks")
 
     def _until_done(self, act: Callable[[], _T]) -> _T:

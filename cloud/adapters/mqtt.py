@@ -6,19 +6,21 @@ What is known about paho and Mosquitto, measured, and what follows from it:
   :meth:`MqttLine.take` looks whether the thread lives.
 * ``ack(mid)`` knows nothing of connections: a packet id of an earlier one may stand for another message on this one. Every
   delivery carries the number of its connection, and numbers change before a new connection can begin.
-* The broker sends at most ``receive_maximum`` messages that are not acknowledged, and the queue holds as many: it cannot
-  overflow. QoS 0 is outside that count, so it is not taken at all; kiosks ask and report with QoS 1.
-* paho's own queue is memory only and unlimited by default: here it is short. What does not fit is not sent; the kiosk asks
-  again and gets the stored answer.
+* Mosquitto 2.0.11 does not keep to ``receive_maximum`` once messages have queued: after the first acknowledgements it sends
+  the whole queue (7000 unacknowledged with a limit of 1000). What is dropped then keeps its slot until the connection ends.
+  So nothing is dropped: while the queue here is full the socket is not read, and TCP holds the broker back.
+* QoS 0 is outside every limit, so it is not taken at all; kiosks ask and report with QoS 1.
+* Answers wait in memory only, and not many: what does not fit is not sent; the kiosk asks again and gets the stored answer.
+  What was in flight when a connection broke is sent again on the next one, marked so, as MQTT 5 §4.4 wants it.
+* paho publishes, reads and acknowledges one packet at a time: :mod:`cloud.adapters.mqtt_client` does so by the block.
 * Without TCP_NODELAY a round trip takes 88 ms instead of half a millisecond.
 
-The lock guards the connection's number and acknowledging. It is never held while publishing: paho calls ``on_publish`` under
-a lock of its own, which ``publish`` takes too.
+The lock guards the connection's number and what is to be sent. Only the network thread writes to the socket: OpenSSL does not
+take two at once.
 """
 
 import functools
 import logging
-import queue
 import socket
 import ssl
 import tempfile
@@ -31,13 +33,15 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from cloud.adapters.certificates import KeyPair
+from cloud.adapters.mqtt_client import BlockClient
+from cloud.adapters.mqtt_queues import Answers, Arrivals
+from cloud.adapters.mqtt_wire import Publish, pack_fixed_properties, pack_pubacks, pack_publish
 from cloud.ports.line import Delivery
 from cloud.ports.meters import LineState
 from protocol.envelope import CONTENT_TYPE, Event, encode_properties
@@ -46,7 +50,7 @@ from protocol.limits import PACKET_BYTES_MAX
 from protocol.topics import CONNECTIONS_FILTER, REQUESTS_FILTER
 
 RECEIVE_MAX: Final = 1_000
-"""Deliveries not yet acknowledged; more gained nothing when measured."""
+"""Deliveries not yet acknowledged, as far as the broker keeps to it, and not yet taken; more gained nothing when measured."""
 
 ANSWERS_IN_FLIGHT_MAX: Final = 500
 """Below what the broker allows (``max_inflight_messages``), since paho does not look."""
@@ -58,6 +62,12 @@ ANSWER_EXPIRY_S: Final = 300
 SESSION_EXPIRY_S: Final = 7 * 86_400
 KEEPALIVE_S: Final = 20
 RECONNECT_S: Final = (1, 10)
+SENT_WAIT_S: Final = 0.05
+"""Longest wait for the socket to take a round's answers; a broker that does not read must not hold the round up for longer."""
+
+_RECEIVED_BYTES_MAX: Final = PACKET_BYTES_MAX * 2
+_FIRST_FAILURE: Final = 0x80
+_FIXED_PROPERTIES: Final = pack_fixed_properties(content_type=CONTENT_TYPE, expiry_s=ANSWER_EXPIRY_S)
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -97,15 +107,6 @@ def _guarded(callback: Callable[_P, None]) -> Callable[_P, None]:
     return guarded
 
 
-class _Client(Client):
-    """paho's client, able to tell whether its network thread lives."""
-
-    @property
-    def network_lives(self) -> bool:
-        thread = self._thread
-        return thread is not None and thread.is_alive()
-
-
 class MqttLine:
     """``Line`` on one broker. Use as a context manager: entering connects in the background, leaving disconnects."""
 
@@ -116,16 +117,19 @@ class MqttLine:
             client_id: the CN of the certificate in ``tls``; the broker sets it anyway.
         """
         self._address = address
-        self._arrived: queue.Queue[Delivery] = queue.Queue(RECEIVE_MAX)
+        self._arrived = Arrivals(RECEIVE_MAX)
+        self._answers = Answers(in_flight_max=ANSWERS_IN_FLIGHT_MAX, count_max=ANSWERS_QUEUED_MAX)
+        self._acknowledged: list[int] = []
         self._lock = threading.Lock()
         self._connection = 0
+        self._is_online = False
         self._client = self._make_client(client_id, tls)
 
     def __enter__(self) -> "MqttLine":
         properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = RECEIVE_MAX
-        properties.MaximumPacketSize = PACKET_BYTES_MAX * 2
+        properties.MaximumPacketSize = _RECEIVED_BYTES_MAX
         self._client.connect_async(
             self._address.host, self._address.port, KEEPALIVE_S, clean_start=False, properties=properties
         )
@@ -140,63 +144,105 @@ class MqttLine:
         """Return what queued; see :class:`cloud.ports.line.Line`."""
         if not self._client.network_lives:
             raise PortError("the MQTT network thread has died", retry=False)
-        taken: list[Delivery] = []
-        try:
-            taken.append(self._arrived.get(timeout=wait_s))
-            while len(taken) < count_max:
-                taken.append(self._arrived.get_nowait())
-        except queue.Empty:
-            pass
+        self.flush()
+        taken = self._arrived.take(count_max, wait_s=wait_s)
         # What an earlier connection brought comes again on this one: judging it now would only cost a second round.
         return [delivery for delivery in taken if delivery.connection == self._connection]
 
     def publish(self, topic: str, event: Event) -> None:
         """Send an answer with QoS 1."""
-        properties = _properties(PacketTypes.PUBLISH)
-        properties.PayloadFormatIndicator = 1
-        properties.ContentType = CONTENT_TYPE
-        properties.CorrelationData = event.id.bytes
-        properties.MessageExpiryInterval = ANSWER_EXPIRY_S
-        properties.UserProperty = encode_properties(event)
-        sent = self._client.publish(topic, event.body, qos=1, properties=properties)
-        if sent.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-            _log.warning("an answer was not sent (%s); its kiosk will ask again", sent.rc)
+        packet_id = self._client.next_packet_id()
+        packet = pack_publish(
+            topic,
+            event.body,
+            packet_id=packet_id,
+            correlation=event.id.bytes,
+            fixed=_FIXED_PROPERTIES,
+            properties=encode_properties(event),
+        )
+        with self._lock:
+            if not self._answers.is_full:
+                self._answers.add(packet_id, packet)
+                return
+        _log.warning("too many answers wait for the broker; one was not sent, its kiosk will ask again")
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge on the connection that brought the message, or not at all."""
         with self._lock:
             if delivery.connection == self._connection:
-                self._client.ack(delivery.packet_id, 1)
+                self._acknowledged.append(delivery.packet_id)
+
+    def flush(self) -> None:
+        """Hand everything to the network thread in one piece."""
+        with self._lock:
+            packets = self._answers.take_due() if self._is_online else []
+            has_answers = bool(packets)
+            if self._acknowledged:
+                packets.append(pack_pubacks(self._acknowledged))
+                self._acknowledged.clear()
+            self._client.send_joined(packets)
+        if has_answers:
+            # A worker that dies now has answered; only then is "answered" a moment that a test can kill it at.
+            self._client.wait_sent(SENT_WAIT_S)
 
     def state(self) -> LineState:
         """How it is at this moment; may be asked from any thread."""
         # The connection's number goes up whenever one is lost.
-        return LineState(self._client.is_connected(), self._arrived.qsize(), self._connection)
+        return LineState(self._client.is_connected(), len(self._arrived), self._connection)
 
-    def _make_client(self, client_id: str, tls: ssl.SSLContext) -> _Client:
-        client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+    # What the network thread calls ----------------------------------------------------------------------------------------
+
+    @_guarded
+    def received(self, publishes: Sequence[tuple[Publish, bool]]) -> None:
+        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        connection, at_s = self._connection, time.monotonic()
+        self._arrived.put(
+            [
+                Delivery(one.topic, one.payload, one.properties, retained, connection, one.packet_id, at_s)
+                for one, retained in publishes
+            ]
+        )
+
+    @_guarded
+    def acknowledged(self, acknowledgements: Sequence[tuple[int, int]]) -> None:
+        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        with self._lock:
+            for packet_id, _ in acknowledgements:
+                self._answers.done(packet_id)
+            if self._is_online:
+                self._client.send_joined(self._answers.take_due())
+        for _, reason in acknowledgements:
+            # "No matching subscribers" is no failure: that kiosk is away and will ask again.
+            if reason >= _FIRST_FAILURE:
+                _log.error("the broker refused an answer: reason 0x%02x", reason)
+
+    def has_room(self, wait_s: float) -> bool:
+        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        return self._arrived.has_room(wait_s)
+
+    def holds(self, packet_id: int) -> bool:
+        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        return packet_id in self._answers
+
+    def _make_client(self, client_id: str, tls: ssl.SSLContext) -> BlockClient:
+        client = BlockClient(self, client_id=client_id, packet_bytes_max=_RECEIVED_BYTES_MAX)
         client.tls_set_context(tls)
-        client.max_inflight_messages_set(ANSWERS_IN_FLIGHT_MAX)
-        client.max_queued_messages_set(ANSWERS_QUEUED_MAX)
         client.reconnect_delay_set(*RECONNECT_S)
         client.on_socket_open = _guarded(_without_delay)
         client.on_connect = _guarded(self._connected)
         client.on_connect_fail = _guarded(self._not_connected)
         client.on_disconnect = _guarded(self._disconnected)
         client.on_subscribe = _guarded(_subscribed)
-        client.on_message = _guarded(self._received)
-        client.on_publish = _guarded(_published)
+        client.on_message = _guarded(self._received_otherwise)
         return client
 
     def _new_connection(self) -> None:
         with self._lock:
+            self._is_online = False
             self._connection += 1
+            self._acknowledged.clear()
         # Emptied by the thread that fills it, and before it can fill it again.
-        while True:
-            try:
-                self._arrived.get_nowait()
-            except queue.Empty:
-                return
+        self._arrived.clear()
 
     def _connected(
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
@@ -208,6 +254,9 @@ class MqttLine:
         # Once per session, retained presence is wanted; not again at every reconnect.
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         client.subscribe([(REQUESTS_FILTER, options), (CONNECTIONS_FILTER, options)])
+        with self._lock:
+            self._is_online = True
+            self._client.send_joined([*self._answers.take_again(), *self._answers.take_due()])
 
     def _not_connected(self, _client: Client, _userdata: Any) -> None:
         _log.warning("the broker at %s:%d cannot be reached", self._address.host, self._address.port)
@@ -218,21 +267,14 @@ class MqttLine:
         self._new_connection()
         _log.info("disconnected from the broker: %s", reason)
 
-    def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+    def _received_otherwise(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        """What paho had to read: whatever is not a plain publish with QoS 1."""
         if message.qos != 1:
             _log.warning("a message with QoS %d was dropped", message.qos)
             return
         properties = tuple(getattr(message.properties, "UserProperty", ()))
-        delivery = Delivery(
-            topic=message.topic,
-            payload=bytes(message.payload),
-            properties=properties,
-            retained=message.retain,
-            connection=self._connection,
-            packet_id=message.mid,
-            arrived_at_s=time.monotonic(),
-        )
-        self._arrived.put_nowait(delivery)
+        publish = Publish(message.topic, message.mid, properties, bytes(message.payload))
+        self.received([(publish, message.retain)])
 
 
 def _properties(packet_type: int) -> Properties:
@@ -249,9 +291,3 @@ def _subscribed(_client: Client, _userdata: Any, _mid: int, reasons: list[Reason
         _log.error("the broker refused a subscription: %s", refused[0])
     else:
         _log.info("listening to the kiosks")
-
-
-def _published(_client: Client, _userdata: Any, _mid: int, reason: ReasonCode, _properties: Properties | None) -> None:
-    # "No matching subscribers" is no failure: that kiosk is away and will ask again.
-    if reason.is_failure:
-        _log.error("the broker refused an answer: %s", reason)

@@ -6,7 +6,7 @@ import threading
 import time
 from functools import partial
 
-from cloud.adapters.certificates import WORKER_NAME
+from cloud.adapters.certificates import worker_name
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
@@ -21,15 +21,15 @@ from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
 
-def answer_kiosks(wiring: Wiring) -> None:
-    """Answer kiosks until SIGTERM."""
+def answer_kiosks(wiring: Wiring, worker: int) -> None:
+    """Answer kiosks until SIGTERM, under the name of this worker."""
     points = _crash_points()
     stop = _stop_on_signals()
-    tls = worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate())
+    tls = worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate(worker))
     address = BrokerAddress(wiring.config.broker.host, wiring.config.broker.port)
     store = CrashingStore(wiring.ingest_store, points)
     registry = new_registry()
-    with MqttLine(address, tls, client_id=WORKER_NAME) as line, metrics_served(wiring.config, "ingest", registry):
+    with MqttLine(address, tls, client_id=worker_name(worker)) as line, metrics_served(wiring.config, "ingest", registry):
         parts = IngestParts(
             line=line,
             judge=partial(answer_batch, store),

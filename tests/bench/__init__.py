@@ -3,10 +3,11 @@
 =============  =====================================================================================
 ``measuring``  rounds, medians, and how far they spread
 ``codec``      a message from the wire to a question for the judge, against decoding its bare body
+``line``       messages from and to a real broker, against stock paho
 ``ingest``     judging and committing batches, against the database alone, the naive worker and the disk
 ``set_sql``    the database alone
 =============  =====================================================================================
 
-``python -m tests.bench --only codec|ingest|all``. A slow or busy machine makes figures small, never the exit status bad; wrong
-answers do.
+``python -m tests.bench --only codec|line|ingest|all``. A slow or busy machine makes figures small, never the exit status bad;
+wrong answers do.
 """

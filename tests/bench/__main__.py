@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from tests.bench.codec import run_codec
 from tests.bench.ingest import run_ingest
+from tests.bench.line import run_line
 from tests.bench.measuring import ROUNDS, WrongAnswerError
 
-BENCHMARKS: Final[dict[str, Callable[[], dict[str, Any]]]] = {"codec": run_codec, "ingest": run_ingest}
+BENCHMARKS: Final[dict[str, Callable[[], dict[str, Any]]]] = {"codec": run_codec, "line": run_line, "ingest": run_ingest}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

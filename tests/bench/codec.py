@@ -50,7 +50,7 @@ def run_codec(*, orders: int = ORDERS) -> dict[str, Any]:
     Raises:
         WrongAnswerError: an order was not admitted, or with other tags.
     """
-    sent = [_send(number) for number in range(orders)]
+    sent = [make_sent(number) for number in range(orders)]
     _check(sent)
     figures = measure(_cases(sent))
     bare = figures["bare decode"]
@@ -106,7 +106,8 @@ def _check(sent: Sequence[Sent]) -> None:
             raise WrongAnswerError("an order was admitted with other digits than it was sent with")
 
 
-def _send(number: int) -> Sent:
+def make_sent(number: int) -> Sent:
+    """Make one order as its kiosk would send it."""
     request_id = uuid7(1_791_181_920_000 + number, number.to_bytes(10, "big"))
     numbers = tuple(f"{number * VOUCHERS_PER_ORDER + place:012d}" for place in range(VOUCHERS_PER_ORDER))
     device_id = DEVICE.address.device_id

@@ -3,9 +3,10 @@
 import queue
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography import x509
@@ -14,11 +15,13 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from cloud.adapters.certificates import WORKER_NAME, FleetAuthority, KeyPair, make_ca
+from cloud.adapters.certificates import FleetAuthority, KeyPair, make_ca, worker_name
 from cloud.adapters.clock import SystemClock
-from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.adapters.mqtt import ANSWERS_IN_FLIGHT_MAX, ANSWERS_QUEUED_MAX, BrokerAddress, MqttLine, worker_tls
+from cloud.adapters.mqtt_queues import Arrivals
 from cloud.ports.line import Delivery
 from protocol.enrolment import Enrolment
+from protocol.envelope import Event, make_event
 from protocol.errors import PortError
 from protocol.keys import DeviceKeys
 from tests.support.broker import HOST, Broker, running_broker
@@ -41,7 +44,7 @@ def broker(tmp_path: Path, authority: FleetAuthority) -> Iterator[Broker]:
 @pytest.fixture
 def line(broker: Broker, authority: FleetAuthority) -> Iterator[MqttLine]:
     tls = worker_tls(authority.certificate_pem, authority.worker_certificate())
-    with MqttLine(BrokerAddress(HOST, broker.port), tls, client_id=WORKER_NAME) as line:
+    with MqttLine(BrokerAddress(HOST, broker.port), tls, client_id=worker_name(1)) as line:
         yield line
 
 
@@ -118,13 +121,19 @@ def _take_until(line: MqttLine, payload: bytes) -> list[Delivery]:
     return taken
 
 
+class Full(Arrivals):
+    """Takes nothing."""
+
+    def put(self, deliveries: Sequence[Delivery]) -> None:  # noqa: ARG002 - the port's signature
+        raise MemoryError
+
+
 def test_an_exception_in_a_callback_does_not_end_the_network_thread(
     broker: Broker, authority: FleetAuthority, line: MqttLine, caplog: pytest.LogCaptureFixture
 ) -> None:
     with kiosk_of(authority, broker) as kiosk:
         line.acknowledge(delivered(line, kiosk, b"before"))
-        whole, line._arrived = line._arrived, queue.Queue(maxsize=1)
-        line._arrived.put_nowait(Delivery("", b"", (), retained=False, connection=-1, packet_id=0, arrived_at_s=0.0))
+        whole, line._arrived = line._arrived, Full(1)
         kiosk.publish(TOPIC.format(kiosk.device_id), b"one too many")
         wait_until(lambda: "callback" in caplog.text, what="the callback to fail")
         line._arrived = whole
@@ -137,6 +146,77 @@ def test_a_dead_network_thread_is_no_silence(line: MqttLine) -> None:
     with pytest.raises(PortError, match="died") as dead:
         line.take(1, wait_s=0)
     assert not dead.value.retry
+
+
+def test_a_worker_that_stands_still_loses_nothing_and_holds_the_broker_back(
+    broker: Broker, authority: FleetAuthority, line: MqttLine
+) -> None:
+    # Mosquitto 2.0.11 sends its whole queue after the first acknowledgements, whatever the receive maximum says.
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"connected"))
+        line._arrived._count_max = 50
+        for number in range(1_500):
+            kiosk._publish(TOPIC.format(kiosk.device_id), b"%d" % number, [], 1, retain=False)
+        seen: list[int] = []
+        most = 0
+
+        def all_seen() -> bool:
+            nonlocal most
+            most = max(most, len(line._arrived._waiting))
+            for delivery in line.take(400, wait_s=0.2):
+                if delivery.payload.isdigit():
+                    seen.append(int(delivery.payload))
+                line.acknowledge(delivery)
+            return len(seen) >= 1_500
+
+        wait_until(all_seen, what="all of them", wait_s=60)
+        assert seen == list(range(1_500)), "once each, in their order"
+        assert most < 50 + 1_000
+        assert line._connection == 0
+
+
+def answer(number: int) -> Event:
+    return make_event(b"k" * 32, id=UUID(int=number), source="/cloud", type="t", time="2026", body=b"%d" % number)
+
+
+def test_answers_of_a_round_leave_in_one_piece_and_all_of_them_arrive(
+    broker: Broker, authority: FleetAuthority, line: MqttLine
+) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"connected"))
+        line.flush()
+        for number in range(ANSWERS_IN_FLIGHT_MAX + 300):
+            line.publish(f"vk/v1/lobby/{kiosk.device_id}/rep/check", answer(number))
+        assert kiosk.answers.empty(), "nothing leaves before the flush"
+        line.flush()
+        arrived = [kiosk.answers.get(timeout=20).id.int for _ in range(ANSWERS_IN_FLIGHT_MAX + 300)]
+        assert arrived == list(range(ANSWERS_IN_FLIGHT_MAX + 300))
+        wait_until(lambda: len(line._answers) == 0, what="the broker to acknowledge them")
+
+
+def test_answers_that_find_no_broker_wait_up_to_a_limit_and_leave_with_the_next_connection(
+    broker: Broker, authority: FleetAuthority, line: MqttLine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"connected"))
+        line.flush()
+        broker.stop()
+        wait_until(lambda: line._connection > 0, what="the line to notice")
+        for number in range(ANSWERS_QUEUED_MAX + 5):
+            line.publish(f"vk/v1/lobby/{kiosk.device_id}/rep/check", answer(number))
+            line.flush()
+        assert caplog.text.count("will ask again") == 5
+        broker.start()
+        wait_until(lambda: len(line._answers) == 0, what="the broker to acknowledge them", wait_s=30)
+
+
+def test_an_answer_that_the_broker_refuses_is_told(broker: Broker, line: MqttLine, caplog: pytest.LogCaptureFixture) -> None:
+    wait_until(lambda: line._is_online, what="the line to be connected")
+    line.publish("vk/v1/lobby/kiosk-abcdef/req/check", answer(1))
+    line.flush()
+    wait_until(lambda: "refused an answer" in caplog.text, what="the refusal")
+    assert "0x87" in caplog.text
+    assert len(line._answers) == 0
 
 
 def test_small_packets_are_sent_at_once(broker: Broker, authority: FleetAuthority, line: MqttLine) -> None:
@@ -208,7 +288,7 @@ def test_a_client_cannot_choose_its_own_id(broker: Broker, authority: FleetAutho
         delivered(line, kiosk, b"connected")
         # A kiosk that calls itself like the worker would throw it off the broker, were the id its own to choose.
         intruder = kiosk_of(authority, broker, "kiosk-intruder")
-        intruder._client._client_id = WORKER_NAME.encode()
+        intruder._client._client_id = worker_name(1).encode()
         with intruder:
             kiosk.publish(TOPIC.format(kiosk.device_id), b"still here")
             (delivery,) = (one for one in _take_until(line, b"still here") if one.payload == b"still here")

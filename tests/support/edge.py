@@ -46,8 +46,9 @@ PROGRAMME_DAYS = (date(2020, 1, 1), date(2099, 12, 31))
 class Worker:
     """The ingest worker as a process."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, *, number: int = 1) -> None:
         self._config = config
+        self._number = number
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,7 +60,7 @@ class Worker:
         heard = self._listenings()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cloud", "--config", str(self._config), "ingest"],
+                [sys.executable, "-m", "cloud", "--config", str(self._config), "ingest", "--worker", str(self._number)],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 env=environment,
@@ -125,6 +126,7 @@ class Edge:
         self.authority = FleetAuthority(self.vault.ca_key, self.vault.ca_certificate, clock=SystemClock())
         self.fleet = SqlFleet(self.engine)
         self.worker = Worker(folder / "cloud.toml", folder / "worker.log")
+        self.second_worker = Worker(folder / "cloud.toml", folder / "worker-2.log", number=2)
         self.broker: Broker
         self._next_no = 100_000_000_000
         _seed(self.engine)
@@ -199,6 +201,7 @@ def running_edge(folder: Path, database_url: str, *, worker: bool = True) -> Ite
             yield edge
         finally:
             edge.worker.kill()
+            edge.second_worker.kill()
             edge.engine.dispose()
 
 

@@ -258,6 +258,21 @@ def test_presence_is_noted_with_the_clouds_time_and_old_news_is_marked(world: Wo
     assert world.line.unacknowledged == {}
 
 
+def test_answers_leave_before_presence_is_noted_and_nothing_stays_behind(world: World) -> None:
+    world.ask()
+    world.line.arrive_raw(ADDRESS.connection, encode_body(DeviceState(state="online")))
+    at: dict[str, tuple[int, int]] = {}
+
+    def reach(point: str) -> None:
+        at[point] = world.line.flushed
+
+    object.__setattr__(world.worker._parts, "reach", reach)
+    world.round()
+    assert at["after_commit"] == (0, 0)
+    assert at["after_answers"] == at["presence"] == (1, 0)
+    assert at["after_acks"] == (1, 2)
+
+
 def test_nothing_is_acknowledged_on_another_connection(world: World) -> None:
     world.ask()
     taken = world.line.take(10, wait_s=0)
