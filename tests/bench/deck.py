@@ -85,13 +85,14 @@ class Deck:
     _orders: list[int] = field(init=False)
 
     def deal(self, kind: DeckKind, sends: int, *, kiosk: int | None = None) -> None:
-        """Add cards until so many more sends are ready (of whole visits, the last one is finished).
+        """Add cards until so many more sends are ready, and a few more: every connection has its share of them.
 
         Args:
             kiosk: all of them from this one.
         """
-        wanted = self.sends + sends
-        while self.sends < wanted:
+        share = -(-sends // self.connections) if kiosk is None else 0
+        wanted, shares = self.sends + sends, [len(hand) + share for hand in self.hands]
+        while self.sends < wanted or any(len(hand) < mine for hand, mine in zip(self.hands, shares, strict=True)):
             turn = next(self._turns) if kiosk is None else kiosk
             match kind:
                 case "redeem":
@@ -109,7 +110,7 @@ class Deck:
     def _deal_order(self, kiosk: int) -> None:
         chance = self._random.random()
         if self._orders and chance < REPEATS:
-            self._send(self._random.choice(self._orders[-_BACK_MAX:]))
+            self._send(self._orders.pop(-self._random.randint(1, min(_BACK_MAX, len(self._orders)))))
         elif self._orders and chance < REPEATS + DOUBLES:
             twin = self._random.choice(self._orders[-_BACK_MAX:])
             while self.cards[twin].kiosk == kiosk:

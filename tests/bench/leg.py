@@ -47,11 +47,13 @@ SHOPS: Final = "abcdefghijklmnopqrst"
 _VOUCHERS_OF_ORDER: Final = (1, 2, 3, 4)
 _PAGE: Final = bytes(4096)
 _NAIVE: Final = "one order per transaction"
-_SET_SQL: Final = "set SQL"
+SET_SQL: Final = "set SQL"
+"""The case in which the database is alone."""
+
 _DISK: Final = "fdatasync"
 
 
-def run_ingest(*, share: float = 1.0, postgres: bool = True) -> dict[str, Any]:
+def run_leg(*, share: float = 1.0, postgres: bool = True) -> dict[str, Any]:
     """Measure.
 
     Args:
@@ -62,7 +64,7 @@ def run_ingest(*, share: float = 1.0, postgres: bool = True) -> dict[str, Any]:
     """
     # Not /tmp, which may be memory: a commit must meet a disk.
     with TemporaryDirectory(prefix="vk-bench-", dir="/var/tmp") as folder, _databases(Path(folder), postgres) as engines:
-        legs = {name: _Leg(engine, share) for name, engine in engines.items()}
+        legs = {name: Leg(engine, share) for name, engine in engines.items()}
         cases: dict[str, Case] = {_DISK: partial(_sync, Path(folder) / "page", max(10, int(SYNCS * share)))}
         for name, leg in legs.items():
             cases |= {f"{name}: {case}": act for case, act in leg.cases().items()}
@@ -74,17 +76,23 @@ def run_ingest(*, share: float = 1.0, postgres: bool = True) -> dict[str, Any]:
     return {"fdatasync_per_s": round(disk.per_s), "fdatasync_spread": round(disk.spread, 2), **found}
 
 
-class _Leg:
+class Leg:
     """One database with enough vouchers for all rounds."""
 
-    def __init__(self, engine: Engine, share: float) -> None:
+    def __init__(self, engine: Engine, share: float = 1.0, *, commits_of_one: int = 0) -> None:
+        """Fill the database.
+
+        Args:
+            share: of the usual number of orders.
+            commits_of_one: how many of them will be asked for in all.
+        """
         self._engine = engine
         self._store = make_ingest_store(engine)
         self._orders = {size: max(size, int(count * share)) for size, count in ORDERS_OF.items()}
         self._naive_orders = max(10, int(NAIVE_ORDERS * share))
         self._used = 0
         self._set_batches = -(-self._orders[SET_SIZE] // SET_SIZE)
-        total = ROUNDS * (sum(self._orders.values()) + self._naive_orders + self._set_batches * SET_SIZE)
+        total = commits_of_one + ROUNDS * (sum(self._orders.values()) + self._naive_orders + self._set_batches * SET_SIZE)
         self._world = _make_world(total * max(_VOUCHERS_OF_ORDER))
         insert_world(engine, self._world)
         self._asks = _orders(self._world)
@@ -95,7 +103,11 @@ class _Leg:
         batches: dict[str, Case] = {
             f"batches of {size}": partial(self._answer, size, count) for size, count in self._orders.items()
         }
-        return batches | {_NAIVE: self._naive, _SET_SQL: self._write_sets}
+        return batches | {_NAIVE: self._naive, SET_SQL: self._write_sets}
+
+    def commits_of_one(self, count: int) -> list[float]:
+        """Judge and commit orders one by one; the seconds of each."""
+        return [self._answer(1, 1) for _ in range(count)]
 
     def check(self) -> None:
         """Every voucher that was asked for is used, once, and the books balance."""
@@ -143,7 +155,7 @@ def _summary(name: str, figures: dict[str, Figure], disk: Figure) -> dict[str, A
         "orders_per_s": {case: round(figure.per_s) for case, figure in mine.items()},
         "spread": {case: round(figure.spread, 2) for case, figure in mine.items()},
         "batches of 100 / one order per transaction": round(hundred.per_s / naive.per_s, 1),
-        f"batches of {SET_SIZE} / set SQL": round(largest.per_s / mine[_SET_SQL].per_s, 2),
+        f"batches of {SET_SIZE} / set SQL": round(largest.per_s / mine[SET_SQL].per_s, 2),
         "batches of 100 / batches of 1": round(hundred.per_s / one.per_s, 1),
         "batches of 1 / fdatasync": round(one.per_s / disk.per_s, 3),
         "batches of 100 / fdatasync": round(hundred.per_s / disk.per_s, 2),

@@ -25,6 +25,7 @@ from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.tables import device, merchant, site
 from cloud.adapters.vault import Vault, make_vault, open_vault
 from protocol.topics import RequestKind
+from tests.bench.deck import DeckKind
 from tests.bench.fleet import KIOSKS, KIOSKS_PER_SITE, address_of, seal_public_of, site_of
 from tests.bench.load import Load, running_load
 from tests.bench.measuring import WrongAnswerError
@@ -36,6 +37,7 @@ from tests.support.edge import Worker
 LISTENING: Final = "listening to the kiosks"
 """What the worker's log says once its subscriptions stand."""
 
+VOUCHERS_SPARE: Final = 200
 DATES: Final = (date(2020, 1, 1), date(2099, 12, 31))
 _LISTENER: Final = """
 # Added by the benchmark: the load generator's connections stand for all kiosks.
@@ -66,6 +68,7 @@ class Stage:
         self.load: Load
         self.worker_pid = 0
         self._vouchers = 0
+        self._decks = 0
         self._insert_fleet()
 
     def add_vouchers(self, count: int) -> int:
@@ -74,15 +77,24 @@ class Stage:
         self._vouchers += count
         return first
 
+    def deal(self, kind: DeckKind, sends: int, *, kiosk: int | None = None) -> str:
+        """Have requests made, and the vouchers that they name issued; return the deck's name."""
+        self._decks += 1
+        deck = f"{kind}-{self._decks}"
+        # An order takes 2.5 on average, a check one, a message of a visit five sevenths; the deck may be somewhat larger.
+        vouchers = sends * (3 if kind == "redeem" else 1) + sends // 8 + VOUCHERS_SPARE
+        self.load.make(deck, kind, sends, first_voucher=self.add_vouchers(vouchers), kiosk=kiosk)
+        return deck
+
     def settle_down(self) -> None:
         """Let the database do now what filling it left over."""
         if self.engine.dialect.name == "postgresql":
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(text("VACUUM ANALYZE"))
+                connection.execute(text("ANALYZE voucher"))
                 connection.execute(text("CHECKPOINT"))
         else:
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("ANALYZE")
+            with self.engine.begin() as connection:
+                connection.exec_driver_sql("ANALYZE voucher")
 
     @property
     def worker_name(self) -> str:
@@ -188,6 +200,16 @@ def peer_stage(
             peer.wait_for(lambda log: LISTENING in log, what=module)
             stage.worker_pid = peer.pid
             yield stage, peer
+
+
+@contextmanager
+def bare_stage(folder: Path, database_url: str, *, kiosks: int = KIOSKS) -> Iterator[Stage]:
+    """Only the database with its fleet."""
+    stage = Stage(folder, database_url, kiosks=kiosks)
+    try:
+        yield stage
+    finally:
+        stage.engine.dispose()
 
 
 def requests_filter() -> str:

@@ -86,17 +86,17 @@ def postgres_cluster(*, durable: bool = False, folder: Path | None = None, fresh
     Raises:
         PostgresError: PostgreSQL is not installed or does not start.
     """
-    binaries = _binaries()
+    programs = binaries()
     if folder is None:
         # Not pytest's folder: that one is closed to the postgres user. Short, because a socket's path has 107 bytes at most.
         with tempfile.TemporaryDirectory(prefix="vk-pg-", dir="/var/tmp", ignore_cleanup_errors=True) as thrown_away:
-            yield from _cluster(binaries, Path(thrown_away), durable=durable, graceful=False)
+            yield from _cluster(programs, Path(thrown_away), durable=durable, graceful=False)
         return
     _end_leftover(folder)
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    yield from _cluster(binaries, folder, durable=durable, graceful=True)
+    yield from _cluster(programs, folder, durable=durable, graceful=True)
 
 
 def _cluster(binaries: Path, folder: Path, *, durable: bool, graceful: bool) -> Iterator[Cluster]:
@@ -124,7 +124,12 @@ def _end_leftover(folder: Path) -> None:
             time.sleep(0.02)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Folder of the newest PostgreSQL's programs.
+
+    Raises:
+        PostgresError: there is none.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent

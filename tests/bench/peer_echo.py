@@ -1,0 +1,107 @@
+"""Two workers without a database: what broker and client alone can do, and what proof and seals cost on top of that.
+
+``python -m tests.bench.peer_echo CONFIG bare``: the product's line, and nothing behind it: every request is answered with the
+same bytes and acknowledged. ``… proof``: the product's whole worker, through its command line, with one thing taken out: the
+transaction. Everything is proved, opened, answered and proved again; nobody judges.
+"""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from cloud import wiring
+from cloud.adapters.log import log_to_stderr
+from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.config import read_config
+from cloud.domain.records import Ask, StoredAnswer
+from cloud.ingest import BATCH_MAX
+from cloud.wiring.parts import Wiring
+from protocol.envelope import CLOUD_SOURCE, Event, answer_type
+from protocol.messages import RedeemAccepted, encode_body
+from protocol.topics import RequestKind, decode_request_topic
+from tests.bench.deck import TOTAL_TWD
+
+_ANSWER: Final = encode_body(
+    RedeemAccepted(
+        request_id=UUID(int=0),
+        reference="222-222",
+        redeemed_at="2026-01-01T00:00:00.000000Z",
+        voucher_count=2,
+        redeemed_twd=2_000,
+        order_total_twd=TOTAL_TWD,
+        topup_twd=TOTAL_TWD - 2_000,
+    )
+)
+_ID: Final = str(UUID(int=0)).encode()
+
+
+def echo(config: Path) -> None:
+    """Answer everything with the same bytes until killed."""
+    log_to_stderr()
+    parts = Wiring(read_config(config))
+    pair = parts.authority.worker_certificate()
+    (name,) = x509.load_pem_x509_certificate(pair.certificate_pem.encode()).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    address = BrokerAddress(parts.config.broker.host, parts.config.broker.port)
+    with MqttLine(address, worker_tls(parts.authority.certificate_pem, pair), client_id=str(name.value)) as line:
+        while True:
+            taken = line.take(BATCH_MAX, wait_s=0.5)
+            for delivery in taken:
+                line.publish(_answer_topic(delivery.topic), _answer_to(delivery.properties))
+            line.flush()
+            for delivery in taken:
+                line.acknowledge(delivery)
+            line.flush()
+
+
+def answer_without_database(_store: Any, asks: Sequence[Ask], *, now: datetime) -> list[StoredAnswer]:
+    """Stand in for :func:`cloud.services.answer.answer_batch`."""
+    return [
+        StoredAnswer(
+            ask.request_id,
+            ask.sender_id,
+            ask.kind,
+            ask.body_hash,
+            _ANSWER.replace(_ID, str(ask.request_id).encode()),
+            now,
+        )
+        for ask in asks
+    ]
+
+
+@cache
+def _answer_topic(topic: str) -> str:
+    address, kind = decode_request_topic(topic)
+    return address.answer(kind)
+
+
+def _answer_to(properties: Sequence[tuple[str, str]]) -> Event:
+    request_id = next(value for name, value in properties if name == "id")
+    return Event(
+        id=UUID(request_id),
+        source=CLOUD_SOURCE,
+        type=answer_type(RequestKind.REDEEM),
+        time="2026-01-01T00:00:00.000000Z",
+        body=_ANSWER,
+        auth="A" * 22,
+    )
+
+
+def main() -> int:
+    """Be one of the two."""
+    config, mode = Path(sys.argv[1]), sys.argv[2]
+    if mode == "bare":
+        echo(config)
+    with patch("cloud.wiring.workers.answer_batch", answer_without_database):
+        return wiring.main(["--config", str(config), "ingest"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
