@@ -71,7 +71,8 @@ class Deck:
     def __post_init__(self) -> None:
         self.hands = [[] for _ in range(self.connections)]
         self._packet_ids = [cycle(range(1, _PACKET_IDS + 1)) for _ in range(self.connections)]
-        self._turns = cycle(range(len(self.fleet)))
+        # The last kiosk is kept for whoever floods.
+        self._turns = cycle(range(max(2, len(self.fleet) - 1)))
         self._sizes = cycle(VOUCHERS_OF_ORDER)
         self._random = random.Random(self.first_voucher)
         self._numbers = (f"{number:012d}" for number in count(self.first_voucher))
@@ -114,7 +115,7 @@ class Deck:
         elif self._orders and chance < REPEATS + DOUBLES:
             twin = self._random.choice(self._orders[-_BACK_MAX:])
             while self.cards[twin].kiosk == kiosk:
-                kiosk = (kiosk + 1) % len(self.fleet)
+                kiosk = next(self._turns)
             self._send(self._make_order(kiosk, self.cards[twin].voucher_nos, self._new_id(), twin))
         else:
             made = self._make_order(kiosk, self._take(next(self._sizes)), self._new_id())
@@ -157,9 +158,7 @@ class Deck:
         body = Check(visit_id=visit_id, voucher_no=voucher_no, sealed=_seal(kiosk, request_id, [voucher_no]))
         return self._add(number, RequestKind.CHECK, _wrap(kiosk, RequestKind.CHECK, request_id, body), (voucher_no,))
 
-    def _add(
-        self, number: int, kind: RequestKind, event: Event, voucher_nos: tuple[str, ...], twin: int | None = None
-    ) -> int:
+    def _add(self, number: int, kind: RequestKind, event: Event, voucher_nos: tuple[str, ...], twin: int | None = None) -> int:
         address = self.fleet[number].address
         expiry_s = EXPIRY_S if kind is RequestKind.REDEEM else None
         packet = pack_request(address.request(kind), event, response_topic=address.answer(kind), expiry_s=expiry_s)

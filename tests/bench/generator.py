@@ -4,7 +4,7 @@
 
 ``hello``  ``port``, ``kiosks``, ``seal_public`` (hex), ``connections``: whom it plays; nothing is connected yet
 ``make``   ``deck``, ``kind``, ``sends``, ``first_voucher``, ``kiosk``: make so many more requests, before any clock starts
-``run``    ``deck``, ``sends`` and either ``window`` (closed loop: so many unanswered) or ``rate`` (open loop: so many in a second,
+``run``    ``deck``, ``sends`` and either ``window`` (closed loop: so many unanswered) or ``rate`` (open loop: so many a second,
            whatever happens); ``check`` (true: read the answers), ``flood``: ``{"deck", "rate"}`` of one kiosk beside it
 
 Latency is counted from the moment a request was *due*, not from when it left: a generator that falls behind does not flatter.
@@ -267,9 +267,7 @@ class Generator:
     # What came back ------------------------------------------------------------------------------------------------------
 
     def _read(self, tally: Tally, *, check: bool) -> dict[str, Any]:
-        took = sorted(
-            heard - sent for heard, sent in zip(tally.heard_at_s, tally.sent_at_s, strict=True) if heard
-        )
+        took = sorted(heard - sent for heard, sent in zip(tally.heard_at_s, tally.sent_at_s, strict=True) if heard)
         latency = {name: _at(took, share) for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))}
         found: dict[str, Any] = {"latency_ms": latency, "extra": tally.extra}
         return found | (self._check(tally) if check else {})

@@ -6,14 +6,14 @@ are units of their own. CPU time is that of the whole processes, per unit.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
@@ -43,6 +43,8 @@ HTTP: Final = "Flask and ORM over HTTP"
 STOCK: Final = "stock paho receive and acknowledge"
 PGBENCH: Final = "pgbench, one connection"
 PGBENCH_MANY: Final = "pgbench, eight connections"
+Part = Literal["product", "echoes", "naive", "stock", "http", "database"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 _MEAN_VISIT: Final = sum(VOUCHERS_OF_ORDER) / len(VOUCHERS_OF_ORDER) + 1
 """Messages of a visit."""
 
@@ -91,18 +93,19 @@ class Ingest:
         self._checks: list[Callable[[], None]] = []
         self._orders_ever: dict[str, tuple[int, int]] = {}
 
-    def open(self, tell: Callable[[str], None]) -> None:
-        """Start everything."""
-        for open_case in (
-            self._open_product,
-            self._open_echoes,
-            self._open_naive,
-            self._open_stock,
-            self._open_http,
-            self._open_database_alone,
-        ):
-            tell(f"preparing: {open_case.__name__.removeprefix('_open_').replace('_', ' ')}")
-            open_case()
+    def open(self, tell: Callable[[str], None] = lambda _: None, *, parts: Sequence[Part] = PARTS) -> None:
+        """Start the product and what it is compared with."""
+        opening = {
+            "product": self._open_product,
+            "echoes": self._open_echoes,
+            "naive": self._open_naive,
+            "stock": self._open_stock,
+            "http": self._open_http,
+            "database": self._open_database_alone,
+        }
+        for part in parts:
+            tell(f"preparing: {part}")
+            opening[part]()
 
     def check(self) -> None:
         """Hold every database against what its kiosks were told.
@@ -208,9 +211,7 @@ class Ingest:
         return max(took_s, 1e-9) / sends
 
     def _open_http(self) -> None:
-        stage = self._stack.enter_context(
-            bare_stage(self._folder / "http", self._new_database(), kiosks=self._sizes.kiosks)
-        )
+        stage = self._stack.enter_context(bare_stage(self._folder / "http", self._new_database(), kiosks=self._sizes.kiosks))
         peer = self._stack.enter_context(running_http_peer(stage.database_url, self._folder / "http"))
         orders = http_orders(stage, ROUNDS * self._sizes.slow_orders)
         self.cases[HTTP] = partial(self._ask_http, peer, orders)
@@ -238,9 +239,7 @@ class Ingest:
             self._checks.append(leg.check)
         bench = PgBench(self._cluster, self._folder)
         for case, clients in ((PGBENCH, 1), (PGBENCH_MANY, 8)):
-            self.cases[case] = partial(
-                bench.seconds_per_transaction, clients=clients, transactions=self._sizes.transactions
-            )
+            self.cases[case] = partial(bench.seconds_per_transaction, clients=clients, transactions=self._sizes.transactions)
 
     def _new_database(self) -> str:
         return self._cluster.url(self._cluster.make_database())
@@ -255,20 +254,25 @@ def run_ingest(*, sizes: Sizes | None = None) -> dict[str, Any]:
     Raises:
         WrongAnswerError: an answer was missing, not authentic or not what it must be, or a database holds something else.
     """
-    sizes = sizes or Sizes()
+    bar = Progress("ingest", len(PARTS) + ROUNDS * 23)
+    with opened_ingest(sizes or Sizes()) as ingest:
+        ingest.open(bar.step)
+        figures = measure(ingest.cases, tell=bar.step)
+        ingest.check()
+    bar.end()
+    return summary(figures, ingest.runs)
+
+
+@contextmanager
+def opened_ingest(sizes: Sizes) -> Iterator[Ingest]:
+    """Give a folder and a PostgreSQL; nothing is opened yet, and all of it has ended on leaving."""
     # Not /tmp, which may be memory: a commit must meet a disk.
     with (
         TemporaryDirectory(prefix="vk-bench-", dir="/var/tmp") as folder,
         postgres_cluster(durable=True) as cluster,
         ExitStack() as stack,
     ):
-        ingest = Ingest(Path(folder), cluster, sizes, stack)
-        bar = Progress("ingest", 6 + ROUNDS * 23)
-        ingest.open(bar.step)
-        figures = measure(ingest.cases, tell=bar.step)
-        ingest.check()
-        bar.end()
-    return _summary(figures, ingest.runs)
+        yield Ingest(Path(folder), cluster, sizes, stack)
 
 
 def http_orders(stage: Stage, count: int) -> list[tuple[str, Card, bytes]]:
@@ -287,7 +291,8 @@ def _body_of(card: Card) -> bytes:
     return read_publish(packet[start:end]).payload
 
 
-def _summary(figures: Mapping[str, Figure], runs: Mapping[str, Runs]) -> dict[str, Any]:
+def summary(figures: Mapping[str, Figure], runs: Mapping[str, Runs]) -> dict[str, Any]:
+    """Put the figures together, and the ratios between them."""
     per_s = {name: figure.per_s for name, figure in figures.items()}
     cpu = {name: found.cpu_medians() for name, found in runs.items()}
     end_to_end, set_sql = per_s[POSTGRES], per_s[f"PostgreSQL {SET_SQL}"]

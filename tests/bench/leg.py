@@ -83,27 +83,28 @@ class Leg:
         """Fill the database.
 
         Args:
-            share: of the usual number of orders.
+            share: of the usual number of orders; 0 for no cases, only :meth:`commits_of_one`.
             commits_of_one: how many of them will be asked for in all.
         """
         self._engine = engine
         self._store = make_ingest_store(engine)
-        self._orders = {size: max(size, int(count * share)) for size, count in ORDERS_OF.items()}
-        self._naive_orders = max(10, int(NAIVE_ORDERS * share))
+        self._orders = {size: max(size, int(count * share)) for size, count in ORDERS_OF.items() if share}
+        self._naive_orders = max(10, int(NAIVE_ORDERS * share)) if share else 0
         self._used = 0
-        self._set_batches = -(-self._orders[SET_SIZE] // SET_SIZE)
+        self._set_batches = -(-self._orders.get(SET_SIZE, 0) // SET_SIZE)
         total = commits_of_one + ROUNDS * (sum(self._orders.values()) + self._naive_orders + self._set_batches * SET_SIZE)
         self._world = _make_world(total * max(_VOUCHERS_OF_ORDER))
         insert_world(engine, self._world)
         self._asks = _orders(self._world)
-        self._set_sql = SetSql(engine, [self._decide(SET_SIZE) for _ in range(ROUNDS * self._set_batches)])
+        sets = [self._decide(SET_SIZE) for _ in range(ROUNDS * self._set_batches)]
+        self._set_sql = SetSql(engine, sets) if sets else None
 
     def cases(self) -> dict[str, Case]:
         """What to measure: seconds per order."""
         batches: dict[str, Case] = {
             f"batches of {size}": partial(self._answer, size, count) for size, count in self._orders.items()
         }
-        return batches | {_NAIVE: self._naive, SET_SQL: self._write_sets}
+        return batches | {_NAIVE: self._naive, SET_SQL: self._write_sets} if self._set_sql else {}
 
     def commits_of_one(self, count: int) -> list[float]:
         """Judge and commit orders one by one; the seconds of each."""
@@ -131,6 +132,7 @@ class Leg:
             return judge(asks, transaction.load(asks), NOW).decisions
 
     def _write_sets(self) -> float:
+        assert self._set_sql is not None
         return self._set_sql.write(self._set_batches) / (self._set_batches * SET_SIZE)
 
     def _naive(self) -> float:

@@ -30,12 +30,9 @@ class Load:
         """Say whom it plays."""
         self._do("hello", port=port, seal_public=seal_public.hex(), kiosks=kiosks, connections=connections)
 
-    def make(
-        self, deck: str, kind: DeckKind, sends: int, *, first_voucher: int, kiosk: int | None = None
-    ) -> Mapping[str, Any]:
+    def make(self, deck: str, kind: DeckKind, sends: int, *, first_voucher: int, kiosk: int | None = None) -> Mapping[str, Any]:
         """Make so many more requests; return how many vouchers the deck has used so far, and the size of a packet."""
-        found = self._do("make", deck=deck, kind=kind, sends=sends, first_voucher=first_voucher, kiosk=kiosk)
-        return found
+        return self._do("make", deck=deck, kind=kind, sends=sends, first_voucher=first_voucher, kiosk=kiosk)
 
     def run(self, deck: str, sends: int, **how: Any) -> dict[str, Any]:
         """Run.

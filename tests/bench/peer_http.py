@@ -82,9 +82,7 @@ def running_http_peer(database_url: str, folder: Path) -> Iterator[HttpPeer]:
     with ExitStack() as stack:
         ports = [free_port() for _ in range(SERVERS)]
         peers = [
-            stack.enter_context(
-                running_peer("tests.bench.peer_http", [database_url, str(port)], folder / f"http-{port}.log")
-            )
+            stack.enter_context(running_peer("tests.bench.peer_http", [database_url, str(port)], folder / f"http-{port}.log"))
             for port in ports
         ]
         for peer in peers:

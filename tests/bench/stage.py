@@ -1,9 +1,9 @@
 """One whole cloud to measure: a database with a fleet in it, a real Mosquitto, and a worker as a process of its own.
 
 The worker is the product's, started through its command line with a configuration file, and speaks mutual TLS with the broker,
-whose files are the product's too. One thing is added to them, in the benchmark's own folder only: a second listener on loopback,
-without TLS, whose every connection may speak for every kiosk. A thousand TLS sessions of real kiosks would cost the broker what
-it costs in the field, but they would cost this machine a thousand clients as well; the generator uses a few connections.
+whose files are the product's too. One thing is added to them, in the benchmark's own folder only: a second listener, on
+loopback and without TLS, whose every connection may speak for every kiosk. A thousand TLS sessions of real kiosks would cost
+this machine a thousand clients as well; the generator uses a few connections. So the broker is spared their encryption here.
 """
 
 import socket
@@ -195,11 +195,13 @@ def peer_stage(
     folder: Path, database_url: str, module: str, *arguments: str, kiosks: int = KIOSKS
 ) -> Iterator[tuple[Stage, Peer]]:
     """The same with another worker: ``python -m module CONFIG …``, whose log says :data:`LISTENING`."""
-    with _stage(folder, database_url, kiosks=kiosks) as stage:
-        with running_peer(module, [str(stage.config), *arguments], folder / "worker.log") as peer:
-            peer.wait_for(lambda log: LISTENING in log, what=module)
-            stage.worker_pid = peer.pid
-            yield stage, peer
+    with (
+        _stage(folder, database_url, kiosks=kiosks) as stage,
+        running_peer(module, [str(stage.config), *arguments], folder / "worker.log") as peer,
+    ):
+        peer.wait_for(lambda log: LISTENING in log, what=module)
+        stage.worker_pid = peer.pid
+        yield stage, peer
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Vouchers by the hundred thousand, issued as the product issues them but written in one go; and the books checked afterwards."""
+"""Vouchers by the hundred thousand, issued as the product does but written at once; and the books, checked afterwards."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -36,7 +36,13 @@ def add_vouchers(engine: Engine, pepper: bytes, count: int, *, already: int) -> 
     first, issue_id, now = FIRST_VOUCHER + already, UUID(int=0xBE << 64 | already), datetime.now(UTC)
     tag = digit_tagger(pepper)
     with engine.begin() as connection:
-        batch = {"issue_id": issue_id, "programme_id": PROGRAMME, "issued_at": now, "issued_by": "bench", "voucher_count": count}
+        batch = {
+            "issue_id": issue_id,
+            "programme_id": PROGRAMME,
+            "issued_at": now,
+            "issued_by": "bench",
+            "voucher_count": count,
+        }
         connection.execute(insert(issue_batch), batch)
         insert_journal(connection, issue_journal(issue_id, PROGRAMME, amount_twd=FACE_VALUE_TWD * count, at=now))
         numbers = (f"{number:012d}" for number in range(first, first + count))
@@ -64,9 +70,7 @@ def check_books(engine: Engine, *, orders: int, vouchers: int) -> None:
         if connection.scalar(select(func.count()).select_from(summed).where(summed.c.total != 0)):
             raise WrongAnswerError("a journal does not balance")
         redeemed = connection.scalar(
-            select(func.sum(ledger_entry.c.amount_twd)).where(
-                ledger_entry.c.kind == "redeem", ledger_entry.c.amount_twd > 0
-            )
+            select(func.sum(ledger_entry.c.amount_twd)).where(ledger_entry.c.kind == "redeem", ledger_entry.c.amount_twd > 0)
         )
         if (redeemed or 0) != vouchers * FACE_VALUE_TWD or count(inbox.c.request_id) < orders:
             raise WrongAnswerError("the ledger does not hold what was redeemed")
@@ -90,7 +94,8 @@ def _copy(connection: Connection, issue_id: UUID, tags: Iterator[tuple[str, byte
 
 def _insert_many(connection: Connection, issue_id: UUID, tags: Iterator[tuple[str, bytes]]) -> None:
     rows = (
-        (number, PROGRAMME, issue_id.hex, place, "王○明", "A12345****", tag) for place, (number, tag) in enumerate(tags, start=1)
+        (number, PROGRAMME, issue_id.hex, place, "王○明", "A12345****", tag)
+        for place, (number, tag) in enumerate(tags, start=1)
     )
     cursor = connection.connection.cursor()
     cursor.executemany(f"INSERT INTO voucher ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # type: ignore[arg-type]
