@@ -59,6 +59,9 @@ class BlockEvents(Protocol):
     def holds(self, packet_id: int) -> bool:
         """Tell whether a packet id is in use, other than by paho itself."""
 
+    def may_connect(self) -> bool:
+        """Tell whether to connect; asked before every try."""
+
 
 class BlockClient(Client):
     """paho's client for MQTT 5 with acknowledgements by hand."""
@@ -84,9 +87,15 @@ class BlockClient(Client):
         return thread is not None and thread.is_alive()
 
     def reconnect(self) -> MQTTErrorCode:
-        """Connect anew: half a packet of the connection before is no part of this one."""
+        """Connect anew, if that is allowed: half a packet of the connection before is no part of this one."""
+        if not self._events.may_connect():
+            raise ConnectionAbortedError("not allowed at this moment")
         self._rest = b""
         return super().reconnect()
+
+    def close_socket(self) -> None:
+        """Close what a connection left open that was being made when the network thread was told to end."""
+        self._sock_close()
 
     def next_packet_id(self) -> int:
         """Return a packet id that is free."""
