@@ -9,21 +9,13 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 from uuid import UUID
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from cloud import wiring
-from cloud.adapters.log import log_to_stderr
-from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
-from cloud.config import read_config
 from cloud.domain.records import Ask, StoredAnswer
-from cloud.ingest import BATCH_MAX
-from cloud.wiring.parts import Wiring
+from cloud.ingest import BATCH_MAX, IngestParts
 from protocol.envelope import CLOUD_SOURCE, Event, answer_type
 from protocol.messages import RedeemAccepted, encode_body
 from protocol.topics import RequestKind, decode_request_topic
@@ -43,15 +35,16 @@ _ANSWER: Final = encode_body(
 _ID: Final = str(UUID(int=0)).encode()
 
 
-def echo(config: Path) -> None:
-    """Answer everything with the same bytes until killed."""
-    log_to_stderr()
-    parts = Wiring(read_config(config))
-    pair = parts.authority.worker_certificate()
-    (name,) = x509.load_pem_x509_certificate(pair.certificate_pem.encode()).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    address = BrokerAddress(parts.config.broker.host, parts.config.broker.port)
-    with MqttLine(address, worker_tls(parts.authority.certificate_pem, pair), client_id=str(name.value)) as line:
-        while True:
+class Echo:
+    """Stands in for :class:`cloud.ingest.Ingest`: answers everything with the same bytes."""
+
+    def __init__(self, parts: IngestParts) -> None:
+        self._parts = parts
+
+    def run(self) -> None:
+        """Until asked to stop."""
+        line, stop = self._parts.line, self._parts.stop
+        while not stop.is_set():
             taken = line.take(BATCH_MAX, wait_s=0.5)
             for delivery in taken:
                 line.publish(_answer_topic(delivery.topic), _answer_to(delivery.properties))
@@ -95,12 +88,14 @@ def _answer_to(properties: Sequence[tuple[str, str]]) -> Event:
 
 
 def main() -> int:
-    """Be one of the two."""
-    config, mode = Path(sys.argv[1]), sys.argv[2]
-    if mode == "bare":
-        echo(config)
-    with patch("cloud.wiring.workers.answer_batch", answer_without_database):
-        return wiring.main(["--config", str(config), "ingest"])
+    """Be one of the two: the product's command, with one part of it exchanged."""
+    config, mode = sys.argv[1:]
+    exchanged = {
+        "bare": ("cloud.wiring.workers.Ingest", Echo),
+        "proof": ("cloud.wiring.workers.answer_batch", answer_without_database),
+    }
+    with patch(*exchanged[mode]):
+        return wiring.main(["--config", config, "ingest"])
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from paho.mqtt.properties import Properties
 from cloud.adapters.mqtt import worker_tls
 from cloud.config import read_config
 from cloud.wiring.parts import Wiring
-from protocol.topics import decode_request_topic
+from protocol.topics import decode_request_topic, requests_filter
 from tests.bench.peer_orm import OrmShop
-from tests.bench.stage import LISTENING, requests_filter
+from tests.bench.stage import LISTENING
 
 RECEIVE_MAX: Final = 1_000
 COUNT_EVERY: Final = 100

@@ -14,8 +14,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 from sqlalchemy import Engine, insert, text
 
 from cloud.adapters.certificates import FleetAuthority
@@ -24,7 +22,6 @@ from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.tables import device, merchant, site
 from cloud.adapters.vault import Vault, make_vault, open_vault
-from protocol.topics import RequestKind
 from tests.bench.deck import DeckKind
 from tests.bench.fleet import KIOSKS, KIOSKS_PER_SITE, address_of, seal_public_of, site_of
 from tests.bench.load import Load, running_load
@@ -95,13 +92,6 @@ class Stage:
         else:
             with self.engine.begin() as connection:
                 connection.exec_driver_sql("ANALYZE voucher")
-
-    @property
-    def worker_name(self) -> str:
-        """Common name of the worker's certificate: its user name at the broker."""
-        certificate = x509.load_pem_x509_certificate(self.authority.worker_certificate().certificate_pem.encode())
-        (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        return str(name.value)
 
     def clock(self, *, database_pid: int | None = None) -> CpuClock:
         """Return a clock over broker, worker, generator and, on PostgreSQL, the server."""
@@ -212,12 +202,6 @@ def bare_stage(folder: Path, database_url: str, *, kiosks: int = KIOSKS) -> Iter
         yield stage
     finally:
         stage.engine.dispose()
-
-
-def requests_filter() -> str:
-    """What a worker of ours subscribes to: a kiosk's request topic with every name in it left open."""
-    levels = address_of(0).request(RequestKind.REDEEM).split("/")
-    return "/".join(level if level in {"vk", "v1", "req"} else "+" for level in levels)
 
 
 @contextmanager
