@@ -48,6 +48,7 @@ GOALS: Final = (
     Goal("ingest", "end to end / pretix check-in (claimed 79/s)", 300),
     Goal("ingest", "end to end / Flask and ORM over HTTP (measured)", None),
     Goal("ingest", "end to end / pgbench, one connection", None),
+    Goal("ingest", "end to end with 3,000 waiting / with 800", None),
     Goal("ingest", "echo with proof and seals / echo without database", None),
     Goal("ingest", "SQLite end to end / PostgreSQL end to end", 0.5),
     Goal("ingest", "SQLite batches of 100 / batches of 1", 6),

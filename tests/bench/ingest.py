@@ -21,7 +21,7 @@ from tests.bench.deck import VOUCHERS_OF_ORDER, Card, Deck, DeckKind
 from tests.bench.fleet import KIOSKS, make_fleet
 from tests.bench.goals import CLAIMED_PEER_PER_S
 from tests.bench.leg import SET_SQL, Leg
-from tests.bench.load import WINDOW
+from tests.bench.load import CROWD, WINDOW
 from tests.bench.measuring import ROUNDS, Case, Figure, measure
 from tests.bench.peer_http import HttpPeer, running_http_peer
 from tests.bench.pgbench import PgBench
@@ -34,6 +34,7 @@ from tests.support.postgres import Cluster, postgres_cluster
 
 POSTGRES: Final = "PostgreSQL end to end"
 SQLITE: Final = "SQLite end to end"
+CROWDED: Final = f"PostgreSQL end to end, {CROWD:,} waiting"
 CHECKS: Final = "PostgreSQL checks"
 VISITS: Final = "PostgreSQL whole visits"
 ECHO: Final = "echo without database"
@@ -74,6 +75,8 @@ class Runs:
     """Microseconds per unit, by process."""
     vouchers: list[float] = field(default_factory=list)
     """Redeemed per second."""
+    asked_again: int = 0
+    """Requests whose answer was lost on the way."""
 
     def cpu_medians(self) -> dict[str, float]:
         """Medians over the rounds."""
@@ -124,6 +127,7 @@ class Ingest:
             pid = self._cluster.pid if name == POSTGRES else None
             self._add(name, stage, "redeem", postgres_pid=pid)
             if name == POSTGRES:
+                self._add(CROWDED, stage, "redeem", postgres_pid=pid, window=CROWD)
                 self._add(CHECKS, stage, "check", postgres_pid=pid)
                 self._add(VISITS, stage, "visit", postgres_pid=pid)
             self._checks.append(partial(self._check_books, stage))
@@ -157,11 +161,12 @@ class Ingest:
         postgres_pid: int | None = None,
         check: bool = True,
         sends: int | None = None,
+        window: int | None = None,
     ) -> None:
         """Warm up, have the requests of all rounds made, and add the case."""
-        warm = min(sends or self._sizes.warm, self._sizes.warm)
+        warm, window = min(sends or self._sizes.warm, self._sizes.warm), window or self._sizes.window
         if sends is None:
-            took = self._note(stage, stage.load.run(stage.deal(kind, warm), warm, window=self._sizes.window, check=check))
+            took = self._note(stage, stage.load.run(stage.deal(kind, warm), warm, window=window, check=check))
             sends = max(warm, int(warm / took["seconds"] * self._sizes.seconds))
         deck = stage.deal(kind, ROUNDS * sends + ROUNDS)
         stage.settle_down()
@@ -170,7 +175,8 @@ class Ingest:
 
         def run() -> float:
             clock.start()
-            found = stage.load.run(deck, sends, window=self._sizes.window, check=check)
+            found = stage.load.run(deck, sends, window=window, check=check)
+            runs.asked_again += found["asked_again"]
             cpu = {**clock.read(), "generator": found["cpu_s"]}
             runs.cpu.append({process: seconds / units * 1e6 for process, seconds in cpu.items()})
             runs.vouchers.append(self._note(stage, found).get("vouchers", 0) / found["seconds"])
@@ -254,7 +260,7 @@ def run_ingest(*, sizes: Sizes | None = None) -> dict[str, Any]:
     Raises:
         WrongAnswerError: an answer was missing, not authentic or not what it must be, or a database holds something else.
     """
-    bar = Progress("ingest", len(PARTS) + ROUNDS * 23)
+    bar = Progress("ingest", len(PARTS) + ROUNDS * 24)
     with opened_ingest(sizes or Sizes()) as ingest:
         ingest.open(bar.step)
         figures = measure(ingest.cases, tell=bar.step)
@@ -305,6 +311,7 @@ def summary(figures: Mapping[str, Figure], runs: Mapping[str, Runs]) -> dict[str
         "end to end / pretix check-in (claimed 79/s)": end_to_end / CLAIMED_PEER_PER_S,
         "end to end / Flask and ORM over HTTP (measured)": end_to_end / per_s[HTTP],
         "end to end / pgbench, one connection": end_to_end / per_s[PGBENCH],
+        "end to end with 3,000 waiting / with 800": per_s[CROWDED] / end_to_end,
         "echo with proof and seals / echo without database": per_s[PROOF] / per_s[ECHO],
         "SQLite end to end / PostgreSQL end to end": per_s[SQLITE] / end_to_end,
         "SQLite batches of 100 / batches of 1": per_s["SQLite batches of 100"] / per_s["SQLite batches of 1"],
@@ -317,6 +324,7 @@ def summary(figures: Mapping[str, Figure], runs: Mapping[str, Runs]) -> dict[str
         "units_per_s": {name: round(value) for name, value in per_s.items()},
         "vouchers_per_s": {name: round(median(runs[name].vouchers)) for name in (POSTGRES, SQLITE)},
         "cpu_us_per_unit": cpu,
+        "asked_again": {name: found.asked_again for name, found in runs.items() if found.asked_again},
         "spread": {name: round(figure.spread, 2) for name, figure in figures.items()},
         "ratios": {name: round(value, 3) for name, value in ratios.items()},
     }

@@ -12,8 +12,11 @@ from tests.bench.fleet import KIOSKS
 from tests.bench.measuring import WrongAnswerError
 
 CONNECTIONS: Final = 4
-WINDOW: Final = 1_600
-"""Requests without an answer in closed loop: four rounds of the worker, and below what the broker queues."""
+WINDOW: Final = 800
+"""Requests without an answer in closed loop: two rounds of the worker, and fewer than it lets the broker send ahead."""
+
+CROWD: Final = 3_000
+"""The same where far more wait than the worker takes in: a peak, or the hour after an outage."""
 
 
 class Load:

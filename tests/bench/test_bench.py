@@ -80,7 +80,7 @@ TINY = ingest.Sizes(
 @pytest.mark.parametrize(
     ("parts", "cases"),
     [
-        (["product"], {ingest.POSTGRES, ingest.SQLITE, ingest.CHECKS, ingest.VISITS}),
+        (["product"], {ingest.POSTGRES, ingest.CROWDED, ingest.SQLITE, ingest.CHECKS, ingest.VISITS}),
         (["echoes", "stock"], {ingest.ECHO, ingest.PROOF, ingest.STOCK}),
         (["naive", "http"], {ingest.NAIVE, ingest.HTTP}),
     ],
