@@ -89,19 +89,19 @@ def postgres_cluster(
     Raises:
         PostgresError: PostgreSQL is not installed or does not start.
     """
-    binaries = postgres_binaries()
+    programs = postgres_binaries()
     if folder is None:
         # Not pytest's folder: that one is closed to the postgres user. Short, because a socket's path has 107 bytes at most.
         with tempfile.TemporaryDirectory(prefix="vk-pg-", dir="/var/tmp", ignore_cleanup_errors=True) as thrown_away:
             yield from _cluster(
-                binaries, Path(thrown_away), settings={**_settings(durable), **(settings or {})}, graceful=False
+                programs, Path(thrown_away), settings={**_settings(durable), **(settings or {})}, graceful=False
             )
         return
     _end_leftover(folder)
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    yield from _cluster(binaries, folder, settings={**_settings(durable), **(settings or {})}, graceful=True)
+    yield from _cluster(programs, folder, settings={**_settings(durable), **(settings or {})}, graceful=True)
 
 
 def _settings(durable: bool) -> Mapping[str, str]:
