@@ -23,6 +23,6 @@ What it is measured with: ``stage`` (database, broker, worker), ``stock`` (vouch
 and ``pgbench`` (what it is compared with), ``set_sql`` (the database alone), ``processes`` (CPU time), ``measuring`` (rounds,
 medians), ``goals`` and ``report`` (what is published).
 
-``python -m tests.bench --only NAME [--redemptions N] [--doc]``. A slow or busy machine makes figures small, never the exit status bad; wrong
-answers do. The method is told in ``docs/performance.md``.
+``python -m tests.bench --only NAME [--redemptions N] [--doc]``. A slow or busy machine makes figures small, never the exit
+status bad; wrong answers do. The method is told in ``docs/performance.md``.
 """

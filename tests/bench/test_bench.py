@@ -49,8 +49,7 @@ def test_confirmation_stands_beside_the_bare_insert() -> None:
 
 
 def test_wrong_sum_counts_no_figure(mocker: MockerFixture) -> None:
-    mocker.patch("cloud.services.settle.claim_journal", return_value=None)
-    mocker.patch("cloud.adapters.sql.settlements.insert_journals")
+    mocker.patch("cloud.adapters.sql.claims.NewClaims._post")
     with pytest.raises(WrongAnswerError, match="not what was redeemed"):
         run_settle(redemptions=240)
 
