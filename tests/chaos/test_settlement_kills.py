@@ -1,42 +1,32 @@
-"""A settlement is killed and run again: the books are those of a run that nobody killed, row by row.
+"""A settlement is killed and run again: the books are those of a run that nobody killed, byte by byte.
 
-It is killed at each of its commits, before and after, and at statements drawn at random. The points come from a run that is
-not killed, so a settlement that gets more statements gets more points.
+It is killed twenty times on each database: at each of its commits, before and after, at statements drawn at random, and at
+moments drawn at random. The points come from a run that is not killed, so a settlement that gets more statements gets more
+points. ``make bench ONLY=settle`` does the same with as many rows as it measures.
 """
 
-import json
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from random import sample
-from typing import Any
+from random import Random
 
 import pytest
 from sqlalchemy import text
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
-from cloud.adapters.sql.settlements import SqlSettlementStore
-from cloud.services.settle import settle_due
 from tests.support.postgres import Cluster
-from tests.support.settling import AFTER
+from tests.support.settling import count_points, draw_points, dump, kill_after, kill_at, settle
 from tests.support.weeks import confirm_week, fill_week
 
 pytest_plugins = ("tests.support.databases",)
 
 REDEMPTIONS, MERCHANTS, WEEKS = 480, 8, 2
-KEYS = {
-    "settlement": "period_starts_on",
-    "settlement_range": "period_starts_on",
-    "claim": "claim_id",
-    "claim_line": "redemption_id",
-    "ledger_entry": "journal_id, kind, line_no",
-}
-STATEMENTS = 8
-"""Statements to be killed at, of all that there are."""
+POINTS, MOMENTS = 14, 6
+WHOLE_WEEKS = text(
+    "SELECT (SELECT count(*) FROM settlement), (SELECT count(*) FROM settlement_range), "
+    "(SELECT count(*) FROM claim), (SELECT count(*) FROM ledger_entry)"
+)
 
 
 @pytest.fixture(params=("sqlite", "postgres"))
@@ -67,47 +57,36 @@ def fresh_postgres(postgres: Cluster) -> Callable[[], str]:
 
 
 def test_killed_anywhere_and_run_again_is_the_same(fresh_url: Callable[[], str]) -> None:
-    unkilled = fresh_url()
-    passed: dict[str, int] = json.loads(kill_settlement(unkilled, "never").stdout)
-    wanted = rows(unkilled)
-    assert [len(wanted[table]) for table in ("settlement", "claim", "claim_line")] == [2, 2 * MERCHANTS, REDEMPTIONS]
-    points = draw_points(passed)
-    assert len(points) >= 10
-    for point in points:
+    unkilled, random = fresh_url(), Random()
+    passed, seconds = count_points(unkilled)
+    wanted, weeks = look(unkilled)
+    assert weeks == WEEKS
+    for point in draw_points(passed, random, count=POINTS):
         url = fresh_url()
-        killed = kill_settlement(url, point)
-        assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
-        settle(url)
-        assert rows(url) == wanted, f"killed at {point}"
+        kill_at(url, point)
+        assert_is_whole_once_run_again(url, wanted, f"killed at {point}")
+    for _ in range(MOMENTS):
+        url, moment = fresh_url(), random.uniform(0, seconds)
+        kill_after(url, moment)
+        assert_is_whole_once_run_again(url, wanted, f"killed after {moment} s")
 
 
-def draw_points(passed: dict[str, int]) -> list[str]:
-    """Each commit, about to be and done, and some of the statements."""
-    every = {name: [f"{name} {number}" for number in range(1, count + 1)] for name, count in passed.items()}
-    return every["commit"] + every["committed"] + sample(every["before"] + every["after"], STATEMENTS)
+def assert_is_whole_once_run_again(url: str, wanted: dict[str, str], how: str) -> None:
+    _, weeks = look(url)
+    assert weeks <= WEEKS, how
+    settle(url)
+    assert look(url) == (wanted, WEEKS), how
 
 
-def kill_settlement(url: str, point: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tests.support.settling", url, point]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-def settle(url: str) -> None:
-    engine = make_engine(url)
-    settle_due(SqlSettlementStore(engine), now=AFTER)
-    engine.dispose()
-
-
-def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything that a settlement writes, in one order."""
+def look(url: str) -> tuple[dict[str, str], int]:
+    """Return a digest of every byte that settlements wrote, and how many weeks are closed: whole ones."""
     engine = make_engine(url)
     with engine.connect() as connection:
-        found = {
-            table: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}"))]
-            for table, key in KEYS.items()
-        }
+        weeks, *rest = connection.execute(WHOLE_WEEKS).one()
+        assert rest == [weeks, weeks * MERCHANTS, 2 * weeks * MERCHANTS]
+        found = dump(connection)
     engine.dispose()
-    return found
+    return found, weeks
 
 
 def _fill(url: str) -> None:
