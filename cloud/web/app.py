@@ -99,6 +99,7 @@ def _install_words(app: Flask, parts: WebParts) -> None:
         exact_week=formats.exact_week,
         share=formats.share,
         short_day=formats.short_day,
+        near_day=formats.near_day,
     )
 
     app.jinja_env.globals.update(

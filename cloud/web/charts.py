@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-HEIGHT: Final = 100
-"""Units from the foot of a column chart to its tallest column."""
+HEIGHT: Final = 128
+"""Pixels from the foot of a column chart to the top of its tallest column."""
 
 WIDTH: Final = 1000
 """Units from one end of a bar to the other."""
@@ -24,8 +24,6 @@ class Column:
     day: date
     amount_twd: int
     count: int
-    top: int
-    """Units from the upper edge."""
     height: int
 
 
@@ -42,9 +40,7 @@ class Segment:
 def columns(rows: Sequence[tuple[date, int, int]]) -> Sequence[Column]:
     """Draw ``(day, amount, count)``; the largest amount reaches the top."""
     largest = max((amount for _, amount, _ in rows), default=0)
-    return [
-        Column(day, amount, count, HEIGHT - (tall := _scaled(amount, largest, HEIGHT)), tall) for day, amount, count in rows
-    ]
+    return [Column(day, amount, count, _scaled(amount, largest, HEIGHT)) for day, amount, count in rows]
 
 
 def segments(parts: Sequence[tuple[str, int]], whole: int) -> Sequence[Segment]:

@@ -49,6 +49,17 @@ def day(when: date) -> str:
             return f"{_date(when)}（{_WEEKDAYS[language][when.weekday()]}）"
 
 
+def near_day(when: date) -> str:
+    """A day of these weeks, in a sentence: ``9/22（三）``, ``Wed 22 Sep``."""
+    match choose_language():
+        case "en":
+            return day(when).removesuffix(f" {when.year}")
+        case "ko":
+            return day(when).removeprefix(f"{when.year}. ")
+        case _:
+            return day(when).removeprefix(f"{when.year}/")
+
+
 def short_day(when: date) -> str:
     """A day of these weeks, under a column of a chart: ``9/22``, ``22 Sep``."""
     return f"{when.day} {when:%b}" if choose_language() == "en" else f"{when.month}/{when.day}"
@@ -63,11 +74,9 @@ def week(period: Period) -> str:
     # The year is said once: after the day in English, before it elsewhere.
     match choose_language():
         case "en":
-            return f"{day(first).removesuffix(f' {first.year}')}{to}{day(last)}"
-        case "ko":
-            return f"{day(first)}{to}{day(last).removeprefix(f'{last.year}. ')}"
+            return f"{near_day(first)}{to}{day(last)}"
         case _:
-            return f"{day(first)}{to}{day(last).removeprefix(f'{last.year}/')}"
+            return f"{day(first)}{to}{near_day(last)}"
 
 
 def exact_week(period: Period) -> str:

@@ -103,7 +103,7 @@ def test_pages_lead_forth_and_back_and_do_not_move(site: Site) -> None:
     last = link(visitor, "next")
     visitor.get(last)
     assert "第 22–26 筆，共 26 筆" in visitor.page, "the last page counts from the end"
-    assert "rel=\"next\"" not in visitor.page
+    assert 'rel="next"' not in visitor.page
     visitor.get(link(visitor, "prev"))
     assert "1,014\u2009元" in visitor.page
     visitor.get(link(visitor, "prev"))
