@@ -129,7 +129,8 @@ def test_language_and_scheme_keep_the_page_and_its_filters(site: Site, name: str
 @pytest.mark.parametrize(
     "address",
     ["row=0", "row=-1&after=1-00000000000000000000000000000000", "row=99999999999999999999", "after=x", "before=", "sort=by",
-     "after=9999999999999999-00000000000000000000000000000000", "sort=order_total&after=9999999999-00000000000000000000000000000001",
+     "after=9999999999999999-00000000000000000000000000000000",
+     "sort=order_total&after=9999999999-00000000000000000000000000000001",
      "before=0-ffffffffffffffffffffffffffffffff&row=7", "size=7", "size=1000000", "state=nonsense", "from=yesterday",
      "from=2026-02-30", "row=%00", "after=%F0%9F%98%80", "to=9999-12-31"],
 )  # fmt: skip
