@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Response
 
 from tests.support.browser import axe_violations, watched_page
 from tests.support.web import DOORS, PASSWORD
-from tests.support.web_tour import TOLERATED, Look, Stage, Tour, open_stage
+from tests.support.web_tour import CHAPTERS, TOLERATED, Chapter, Look, Stage, Tour, open_stage
 
 FIRST_LOAD_BYTES_MAX = 150_000
 """Of everything a page asks for, with an empty cache; nothing here is compressed on its way."""
@@ -32,8 +32,9 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
 @pytest.mark.parametrize("look", LOOKS, ids="-".join)
-def test_every_state_of_every_page(browser: Browser, stage: Stage, look: Look) -> None:
+def test_every_state_of_every_page(browser: Browser, stage: Stage, look: Look, chapter: Chapter) -> None:
     context = look.context(browser)
     faults: dict[str, list[str]] = {}
     seen: list[str] = []
@@ -50,11 +51,11 @@ def test_every_state_of_every_page(browser: Browser, stage: Stage, look: Look) -
                 if found:
                     faults[name] = found
 
-            Tour(page, stage, check).walk()
+            Tour(page, stage, check).walk(chapter)
     finally:
         context.close()
     assert faults == {}
-    assert len(seen) == len(set(seen)) > 50
+    assert len(seen) == len(set(seen)) >= 3
 
 
 def test_first_page_of_each_audience_is_light(browser: Browser, stage: Stage) -> None:
@@ -71,7 +72,7 @@ def test_first_page_of_each_audience_is_light(browser: Browser, stage: Stage) ->
         fresh = browser.new_context(locale="zh-TW", storage_state=context.storage_state())
         answers: list[Response] = []
         first = fresh.new_page()
-        first.on("response", answers.append)
+        first.on("response", lambda answer: answers.append(answer))
         first.goto(stage.address + path, wait_until="load")
         sizes = [answer.request.sizes() for answer in answers]
         total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
