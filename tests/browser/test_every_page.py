@@ -8,7 +8,7 @@ the same rules when it takes their pictures.
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Response
+from playwright.sync_api import Browser, Page, Response
 
 from tests.support.browser import axe_violations, watched_page
 from tests.support.web import DOORS, PASSWORD
@@ -58,6 +58,15 @@ def test_every_state_of_every_page(browser: Browser, stage: Stage, look: Look, c
     assert len(seen) == len(set(seen)) >= 3
 
 
+def first_load(page: Page, address: str) -> tuple[int, int]:
+    """Answers, and bytes of them, that showing a page takes."""
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(address, wait_until="load")
+    sizes = [answer.request.sizes() for answer in answers]
+    return len(answers), sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+
+
 def test_first_page_of_each_audience_is_light(browser: Browser, stage: Stage) -> None:
     for staff_id, path in {"nobody": "/", **FIRST_PAGES}.items():
         context = browser.new_context(locale="zh-TW")
@@ -70,13 +79,8 @@ def test_first_page_of_each_audience_is_light(browser: Browser, stage: Stage) ->
             with page.expect_navigation():
                 page.locator("main button.primary").click()
         fresh = browser.new_context(locale="zh-TW", storage_state=context.storage_state())
-        answers: list[Response] = []
-        first = fresh.new_page()
-        first.on("response", lambda answer: answers.append(answer))
-        first.goto(stage.address + path, wait_until="load")
-        sizes = [answer.request.sizes() for answer in answers]
-        total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
-        assert len(answers) >= 3, "the page, its style and its script"
+        answers, total = first_load(fresh.new_page(), stage.address + path)
+        assert answers >= 3, "the page, its style and its script"
         assert total <= FIRST_LOAD_BYTES_MAX, (staff_id, total)
         fresh.close()
         context.close()
