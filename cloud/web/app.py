@@ -16,6 +16,7 @@ from cloud.web.merchant import make_merchant
 from cloud.web.office import make_office
 from cloud.web.parts import WebParts
 from cloud.web.public import make_public
+from cloud.web.scheme import SCHEMES, choose_scheme
 from cloud.web.security import install_headers
 from cloud.web.session import find_person, install_session
 from cloud.web.staff import make_staff
@@ -33,7 +34,12 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("kiosks", "merchant.kiosks"),
     ),
     "scan_staff": (("scan", "staff.start"),),
-    "office": (("issues", "office.issues"), ("fleet", "office.kiosks"), ("settlements", "office.settlements")),
+    "office": (
+        ("overview", "office.overview"),
+        ("issues", "office.issues"),
+        ("fleet", "office.kiosks"),
+        ("settlements", "office.settlements"),
+    ),
 }
 """The left rail of each role: word and endpoint. Six words at most."""
 
@@ -91,6 +97,9 @@ def _install_words(app: Flask, parts: WebParts) -> None:
         day=formats.day,
         week=formats.week,
         exact_week=formats.exact_week,
+        share=formats.share,
+        short_day=formats.short_day,
+        near_day=formats.near_day,
     )
 
     app.jinja_env.globals.update(
@@ -104,6 +113,8 @@ def _install_words(app: Flask, parts: WebParts) -> None:
             "say": say,
             "language": language,
             "languages": LANGUAGES,
+            "scheme": choose_scheme(),
+            "schemes": SCHEMES,
             "person": find_person(),
             "this_week": period_of(parts.clock.now()),
             **_rail(find_person()),

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from cloud.ports.reports import DeviceRow
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.web.language import say
+from cloud.web.office_overview import render_overview
 from cloud.web.parts import HoldersFileError, WebParts
 from cloud.web.session import only, signed_in
 from protocol.ids import uuid7
@@ -36,6 +37,10 @@ def make_office(parts: WebParts) -> Blueprint:
     _add_issues(office, parts)
     _add_kiosks(office, parts)
 
+    @office.get("/")
+    def overview() -> str:
+        return render_overview(parts)
+
     @office.get("/settlements")
     def settlements() -> str:
         return render_template("settlements.html", settlements=parts.reports.settlements())
@@ -44,7 +49,7 @@ def make_office(parts: WebParts) -> Blueprint:
 
 
 def _add_issues(office: Blueprint, parts: WebParts) -> None:
-    @office.get("/")
+    @office.get("/issues")
     def issues() -> str:
         return _issues_page(parts)
 

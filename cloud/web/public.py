@@ -14,12 +14,13 @@ from cloud.ports.people import DOORS, MERCHANT_DOORS, Person
 from cloud.services.sign_in import LOGIN_LENGTH_MAX, Denied, SignInTry, sign_in
 from cloud.web.language import LANGUAGE_COOKIE, LANGUAGES
 from cloud.web.parts import WebParts
+from cloud.web.scheme import SCHEME_COOKIE, SCHEMES
 from cloud.web.security import own_path
 from cloud.web.session import close_session, find_person, open_session
 
-_LANGUAGE_COOKIE_S = 365 * 24 * 3600
+_CHOICE_COOKIE_S = 365 * 24 * 3600
 _VOUCHER_PATH = re.compile(r"/v/([0-9]{12})(?:\?|\Z)")
-_START = {"merchant_admin": "merchant.overview", "scan_staff": "staff.start", "office": "office.issues"}
+_START = {"merchant_admin": "merchant.overview", "scan_staff": "staff.start", "office": "office.overview"}
 
 
 def make_public(parts: WebParts) -> Blueprint:
@@ -64,10 +65,17 @@ def make_public(parts: WebParts) -> Blueprint:
     def set_language(language: str) -> Response:
         if language not in LANGUAGES:
             abort(404)
+        return _back_with(LANGUAGE_COOKIE, language)
+
+    @public.get("/scheme/<scheme>")
+    def set_scheme(scheme: str) -> Response:
+        if scheme not in SCHEMES:
+            abort(404)
+        return _back_with(SCHEME_COOKIE, scheme)
+
+    def _back_with(cookie: str, choice: str) -> Response:
         response = redirect(own_path(request.args.get("next")) or url_for("public.home"))
-        response.set_cookie(
-            LANGUAGE_COOKIE, language, max_age=_LANGUAGE_COOKIE_S, httponly=True, samesite="Lax", secure=parts.https
-        )
+        response.set_cookie(cookie, choice, max_age=_CHOICE_COOKIE_S, httponly=True, samesite="Lax", secure=parts.https)
         return response
 
     return public

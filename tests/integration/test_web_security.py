@@ -47,6 +47,7 @@ def address(web: Site, rule: Rule, redemption_id: UUID) -> str:
         "device_id": "kiosk-boan22",
         "door": "lodging",
         "language": "en",
+        "scheme": "dark",
         "voucher_no": "566780776770",
         "filename": "style.css",
     }
@@ -169,7 +170,7 @@ def test_nobody_is_led_elsewhere(web: Site, elsewhere: str) -> None:
     answer = visitor.post(f"/merchant/transactions/{redemption_id}/confirm", token | {"back": elsewhere}, hidden=False)
     assert answer.location == "/merchant/transactions"
     visitor.get(f"/merchant/transactions/{redemption_id}", query_string={"back": elsewhere})
-    assert '<a href="/merchant/transactions">←' in visitor.page
+    assert '<p class="crumbs"><a href="/merchant/transactions">' in visitor.page
     fresh = web.visitor()
     fresh.get("/sign-in/lodging")
     sent = fresh.hidden_fields("/sign-in/lodging") | {"login": "boan", "password": PASSWORD, "next": elsewhere}

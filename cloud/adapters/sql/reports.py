@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, and_, case, exists, func, select
 
 from cloud.adapters.sql.progress import claim_progress
+from cloud.adapters.sql.report_overviews import read_days, read_office_overview, read_programme_uses
+from cloud.adapters.sql.report_trail import find_trail
 from cloud.adapters.sql.report_transactions import find_transaction, find_transactions
 from cloud.adapters.sql.tables import (
     claim,
@@ -27,15 +29,22 @@ from cloud.adapters.sql.totals import read_totals
 from cloud.adapters.sql.transactions import reading
 from cloud.domain.calendar import day_bounds, day_of
 from cloud.ports.reports import (
+    NEWEST_FIRST,
     ClaimRow,
+    DayAmount,
     DeviceRow,
     IssueRow,
+    Mark,
+    OfficeOverview,
+    Order,
     Overview,
+    ProgrammeUse,
     SettlementRow,
     Totals,
     TransactionFilter,
     TransactionPage,
     TransactionRow,
+    TransactionTrail,
 )
 
 
@@ -45,13 +54,19 @@ class SqlReports:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def find_transactions(self, wanted: TransactionFilter, *, page: int, page_size: int) -> TransactionPage:
+    def find_transactions(
+        self, wanted: TransactionFilter, *, page_size: int, order: Order = NEWEST_FIRST, mark: Mark | None = None
+    ) -> TransactionPage:
         with reading(self._engine) as connection:
-            return find_transactions(connection, wanted, page=page, page_size=page_size)
+            return find_transactions(connection, wanted, page_size=page_size, order=order, mark=mark)
 
     def find_transaction(self, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None:
         with reading(self._engine) as connection:
             return find_transaction(connection, redemption_id, merchant_id=merchant_id)
+
+    def find_trail(self, redemption_id: UUID, *, merchant_id: str) -> TransactionTrail | None:
+        with reading(self._engine) as connection:
+            return find_trail(connection, redemption_id, merchant_id=merchant_id)
 
     def claims(self, *, merchant_id: str, period_starts_on: date | None = None) -> Sequence[ClaimRow]:
         progress = claim_progress()
@@ -81,6 +96,18 @@ class SqlReports:
     def overview(self, *, merchant_id: str, now: datetime) -> Overview:
         with reading(self._engine) as connection:
             return _overview(connection, merchant_id, now)
+
+    def days(self, *, merchant_id: str, first_day: date, last_day: date) -> Sequence[DayAmount]:
+        with reading(self._engine) as connection:
+            return read_days(connection, merchant_id, first_day, last_day)
+
+    def office_overview(self, *, now: datetime) -> OfficeOverview:
+        with reading(self._engine) as connection:
+            return read_office_overview(connection, now)
+
+    def programme_uses(self) -> Sequence[ProgrammeUse]:
+        with reading(self._engine) as connection:
+            return read_programme_uses(connection)
 
     def devices(self, *, merchant_id: str | None = None) -> Sequence[DeviceRow]:
         wanted = (
