@@ -110,6 +110,7 @@ def _install_words(app: Flask, parts: WebParts) -> None:
         day=formats.day,
         week=formats.week,
         exact_week=formats.exact_week,
+        browser=formats.browser,
     )
 
     app.jinja_env.globals.update(

@@ -34,12 +34,23 @@ MERCHANT_PAGES = {
     "merchant-claims-paid": "/merchant/claims?period=2026-11-04",
     "merchant-claims-none": "/merchant/claims?period=2026-10-28",
     "merchant-kiosks": "/merchant/kiosks",
+    "merchant-staff": "/merchant/staff",
+    "merchant-staff-new": "/merchant/staff/new",
+    "merchant-staff-change": "/merchant/staff/boan-scan-1",
+    "account": "/account/",
+    "account-password": "/account/password",
+    "account-codes": "/account/mf-recovery-codes",
+    "account-passkeys": "/account/wan-register",
+    "account-prove": "/account/verify",
+    "account-phone": "/account/tf-setup",
 }
 OFFICE_PAGES = {
     "office-issue": "/office/",
     "office-kiosks": "/office/kiosks",
     "office-revoke": "/office/kiosks/kiosk-c4n6ta/revoke",
     "office-settlements": "/office/settlements",
+    "office-people": "/office/people",
+    "office-people-new": "/office/people/new",
 }
 
 
@@ -71,9 +82,14 @@ class _Album:
         self._shoot("sign-in-voucher", "/sign-in/scan?next=/v/566780776770")
         self._enter("boan-admin", "wrong-guess")
         self._shoot("sign-in-no-match")
+        self._enter("boan-admin", door="amusement")
+        self._shoot("sign-in-other-door")
+        self._shoot("sign-in-passkey", "/account/wan-signin")
         self._enter("boan-admin")
         for name, path in MERCHANT_PAGES.items():
             self._shoot(name, path)
+        self._press()
+        self._shoot("account-phone-scan")
         self._page.goto(f"{self._address}/merchant/transactions?state=unconfirmed")
         self._page.locator("td.do a").first.click()
         self._shoot("merchant-transaction")
@@ -114,9 +130,9 @@ class _Album:
         self._type("#digits", life.digits[first])
         self._shoot("scan-refused-used")
 
-    def _enter(self, staff_id: str, password: str = PASSWORD) -> None:
-        door, login = DOORS[staff_id]
-        self._page.goto(f"{self._address}/sign-in/{door}")
+    def _enter(self, staff_id: str, password: str = PASSWORD, *, door: str = "") -> None:
+        own_door, login = DOORS[staff_id]
+        self._page.goto(f"{self._address}/sign-in/{door or own_door}")
         self._page.locator("#login").fill(login)
         self._page.locator("#password").fill(password)
         self._press()

@@ -1,5 +1,8 @@
 """Which new passwords are refused, and that the office's roles are the same wherever they are named."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -45,3 +48,10 @@ def test_list_is_in_lower_case_and_worth_having() -> None:
 def test_roles_of_the_setup_file_are_those_of_the_office() -> None:
     assert get_args(OfficeRole) == OFFICE_ROLES
     assert set(OFFICE_ROLES) < set(ROLES)
+
+
+@pytest.mark.parametrize("module", ["cloud.wiring.workers", "cloud.wiring.parts", "cloud.cli"])
+def test_sign_in_library_is_loaded_by_the_web_only(module: str) -> None:
+    look = f"import sys, {module}; print(sorted({{'flask_security', 'flask', 'passlib', 'webauthn'}} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert found.stdout.strip() == "[]"
