@@ -27,10 +27,12 @@ from webauthn.helpers.structs import (
 from werkzeug.wrappers import Response
 
 from cloud.ports.people import Person
+from cloud.services.sign_in import ADDRESS_TRIES_MAX
 from cloud.web.access import EVERYBODY, SIGNED_IN, Access
 from cloud.web.identity_store import Account, Accounts, CodeSpentError, OneTimeCodes
 from cloud.web.language import catalogues, choose_language, say
 from cloud.web.parts import WebParts
+from cloud.web.security import own_path
 from cloud.web.session import close_session, find_person, open_session
 
 FRESH_FOR: Final = timedelta(minutes=10)
@@ -247,16 +249,20 @@ def _watch(app: Flask, parts: WebParts) -> None:
     app.extensions["vk_identity"] = opened
 
     @app.before_request
-    def slow_down() -> Response | None:
+    def slow_down() -> None:
         if "tf_user_id" in session and _is_over(parts):
             tf_clean_session()  # type: ignore[no-untyped-call]
         if request.method == "POST" and request.endpoint in _PROOFS:
-            who = find_person()
-            pending = str(session.get("tf_user_id", "")).partition(".")[0] or (request.remote_addr or "")
-            key = _proof_key(pending if who is None else who.staff_id)
-            if parts.throttle.admit(key, tries_max=PROOFS_MAX, now=parts.wall_clock.now()):
+            key, tries_max = _proof_limit()
+            if parts.throttle.admit(key, tries_max=tries_max, now=parts.wall_clock.now()):
                 abort(429)
-        return None
+
+    @app.before_request
+    def stay_here() -> None:
+        wanted = request.values.get("next")
+        if (request.endpoint or "").startswith("security.") and wanted and own_path(wanted) is None:
+            # The library has a judgement of its own, which takes "/\elsewhere" for a path.
+            abort(400)
 
     @app.errorhandler(CodeSpentError)
     def say_spent(_problem: CodeSpentError) -> Response:
@@ -265,6 +271,16 @@ def _watch(app: Flask, parts: WebParts) -> None:
 
 def _proof_key(who: str) -> str:
     return f"proof {who}"
+
+
+def _proof_limit() -> tuple[str, int]:
+    """Whose tries count together, and how many there may be."""
+    person = find_person()
+    staff_id = str(session.get("tf_user_id", "")).partition(".")[0] if person is None else person.staff_id
+    if staff_id:
+        return _proof_key(staff_id), PROOFS_MAX
+    # A passkey from somebody who has not said who they are: counted like any sign-in from this address.
+    return f"address {request.remote_addr or ''}", ADDRESS_TRIES_MAX
 
 
 def _is_over(parts: WebParts) -> bool:

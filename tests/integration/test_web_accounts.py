@@ -299,6 +299,20 @@ def test_library_has_no_door_of_its_own(web: Site, path: str) -> None:
     assert visitor.get("/merchant/").status_code == 302
 
 
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_proving_oneself_leads_nobody_elsewhere(web: Site, elsewhere: str) -> None:
+    visitor = web.visitor("boan-admin")
+    visitor.get("/account/verify")
+    token = visitor.hidden_fields("/sign-out") | {"password": PASSWORD}
+    for sent in (
+        visitor.post("/account/verify", token, hidden=False, query_string={"next": elsewhere}),
+        visitor.post("/account/verify", token | {"next": elsewhere}, hidden=False),
+        visitor.get("/account/verify", query_string={"next": elsewhere}),
+    ):
+        assert sent.status_code == 400
+    assert visitor.post("/account/verify", token, hidden=False).location == "/account/"
+
+
 def test_no_key_in_an_address_or_header_signs_anybody_in(web: Site) -> None:
     admin = web.visitor("boan-admin")
     with web.app.test_request_context():

@@ -53,5 +53,7 @@ def test_roles_of_the_setup_file_are_those_of_the_office() -> None:
 @pytest.mark.parametrize("module", ["cloud.wiring.workers", "cloud.wiring.parts", "cloud.cli"])
 def test_sign_in_library_is_loaded_by_the_web_only(module: str) -> None:
     look = f"import sys, {module}; print(sorted({{'flask_security', 'flask', 'passlib', 'webauthn'}} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    found = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert found.stdout.strip() == "[]"
