@@ -201,9 +201,9 @@ def _check_theirs(hand: Hand, account: Person) -> None:
 
 
 def _problem(form: AccountForm, *, sites: frozenset[str], roles: tuple[str, ...]) -> FormProblem | None:
-    if not 1 <= len(form.name) <= NAME_LENGTH_MAX:
+    if not 1 <= len(form.name) <= NAME_LENGTH_MAX or not form.name.isprintable():
         return FormProblem("name", "length")
-    if not 1 <= len(form.login) <= LOGIN_LENGTH_MAX or any(character.isspace() for character in form.login):
+    if not 1 <= len(form.login) <= LOGIN_LENGTH_MAX or not form.login.isprintable() or " " in form.login:
         return FormProblem("login", "length")
     if form.role not in roles:
         return FormProblem("role", "choose")

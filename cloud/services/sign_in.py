@@ -80,7 +80,10 @@ def sign_in(
     )
     if wait_s:
         return Denied(wait_s)
-    fits = len(attempt.login) <= LOGIN_LENGTH_MAX and len(attempt.password) <= PASSWORD_LENGTH_MAX
+    # PostgreSQL knows no text with a zero in it; nobody has such a login.
+    fits = (
+        len(attempt.login) <= LOGIN_LENGTH_MAX and attempt.login.isprintable() and len(attempt.password) <= PASSWORD_LENGTH_MAX
+    )
     person = people.find_by_login(attempt.door, attempt.login) if fits else None
     # Asked for in every case: an unknown login must not be quicker, nor slower, than a known one.
     elsewhere = people.find_at_other_doors(attempt.door, attempt.login) if fits else None

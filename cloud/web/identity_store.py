@@ -20,6 +20,7 @@ from cloud.web.parts import WebParts
 from cloud.web.session import event_of, uniquifier
 
 _TOTP_METHOD = "authenticator"
+_TRANSPORTS_LENGTH_MAX = 100
 
 
 class Account(UserMixin):
@@ -172,9 +173,9 @@ class Accounts(UserDatastore):
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
         now, staff_id = self._parts.wall_clock.now(), user.person.staff_id
-        words = " ".join(str(getattr(one, "value", one)) for one in transports or ())
+        words = " ".join(_plain(one) for one in transports or ())[:_TRANSPORTS_LENGTH_MAX]
         passkey = Passkey(
-            credential_id, staff_id, name, usage, public_key, sign_count, words, str(device_type), backup_state, now, now
+            credential_id, staff_id, name, usage, public_key, sign_count, words, _plain(device_type), backup_state, now, now
         )
         self._factors.add_passkey(passkey, user.event("passkey_added", usage))
 
@@ -190,6 +191,11 @@ class Accounts(UserDatastore):
     def find_user_from_webauthn(self, webauthn: Any) -> Account | None:
         person = self._parts.people.find_person(webauthn.stored.staff_id)
         return None if person is None else Account(person, self._parts)
+
+
+def _plain(value: object) -> str:
+    """The text behind an enumeration of the library's."""
+    return str(getattr(value, "value", value))
 
 
 class CodeSpentError(Exception):

@@ -123,7 +123,7 @@ def _sites(parts: WebParts) -> Sequence[SiteChoice]:
 
 
 def _theirs(parts: WebParts, staff_id: str) -> Person:
-    account = parts.people.find_person(staff_id)
+    account = parts.people.find_person(staff_id) if staff_id.isprintable() else None
     if account is None or not may_change(signed_in(), account):
         abort(404)
     return account
