@@ -117,3 +117,22 @@ def _to() -> str:
 
 def _reads_han() -> bool:
     return choose_language() in ("zh-Hant-TW", "ja")
+
+
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+"""Marks in what a browser calls itself, the telling ones first: nearly all say Mozilla, and most say Safari."""
+
+
+def browser(agent: str) -> str:
+    """Name a browser and its system as people do; what is not known is shown as it calls itself."""
+    found = [next((name for mark, name in names if mark in agent), "") for names in (_BROWSERS, _SYSTEMS)]
+    return " · ".join(name for name in found if name) or agent

@@ -17,14 +17,16 @@ from cloud.domain.calendar import day_of, period_of
 from cloud.ports.confirmations import Confirmed
 from cloud.ports.reports import TransactionFilter
 from cloud.services.confirm import confirm, confirm_all
+from cloud.web.access import allow
 from cloud.web.charts import Column, columns
 from cloud.web.claims import render_claims, waiting_of
 from cloud.web.formats import money, number
 from cloud.web.language import say
 from cloud.web.paging import CLAIM_STATES, ORDERS, PAGE_SIZES, claim_state, find_page, some_day, some_id
 from cloud.web.parts import WebParts
+from cloud.web.people_pages import add_people_pages
 from cloud.web.security import own_path
-from cloud.web.session import merchant_of, only, signed_in
+from cloud.web.session import merchant_of, signed_in
 from protocol.ids import reference
 
 _FORTNIGHT: Final = timedelta(days=13)
@@ -34,9 +36,9 @@ _FORTNIGHT: Final = timedelta(days=13)
 def make_merchant(parts: WebParts) -> Blueprint:
     """Build the blueprint."""
     merchant = Blueprint("merchant", __name__, url_prefix="/merchant")
-    merchant.before_request(only("merchant_admin"))
 
     @merchant.get("/")
+    @allow("merchant_admin", tenant="merchant")
     def overview() -> str:
         merchant_id, now = _own(), parts.clock.now()
         waiting = parts.reports.find_transactions(waiting_of(merchant_id), page_size=5)
@@ -50,6 +52,7 @@ def make_merchant(parts: WebParts) -> Blueprint:
         )
 
     @merchant.get("/transactions")
+    @allow("merchant_admin", tenant="merchant")
     def transactions() -> str:
         wanted = TransactionFilter(_own(), claim_state(), some_day("from"), some_day("to"), some_id("claim"))
         found, page = find_page(parts.reports, wanted)
@@ -58,6 +61,7 @@ def make_merchant(parts: WebParts) -> Blueprint:
         )
 
     @merchant.get("/transactions/<uuid:redemption_id>")
+    @allow("merchant_admin", tenant="merchant")
     def transaction(redemption_id: UUID) -> str:
         row = parts.reports.find_transaction(redemption_id, merchant_id=_own())
         if row is None:
@@ -71,6 +75,7 @@ def make_merchant(parts: WebParts) -> Blueprint:
         )
 
     @merchant.post("/transactions/<uuid:redemption_id>/confirm")
+    @allow("merchant_admin", tenant="merchant")
     def confirm_one(redemption_id: UUID) -> Response:
         person, merchant_id = signed_in(), _own()
         if parts.reports.find_transaction(redemption_id, merchant_id=merchant_id) is None:
@@ -86,24 +91,29 @@ def make_merchant(parts: WebParts) -> Blueprint:
         return redirect(own_path(request.form.get("back")) or url_for(".transactions"))
 
     @merchant.get("/confirm-all")
+    @allow("merchant_admin", tenant="merchant")
     def confirm_all_preview() -> str:
         found, page = find_page(parts.reports, waiting_of(_own()))
         return render_template("confirm_all.html", found=found, page=page)
 
     @merchant.post("/confirm-all")
+    @allow("merchant_admin", tenant="merchant")
     def confirm_every() -> Response:
         done = confirm_all(parts.confirmations, merchant_id=_own(), staff_id=signed_in().staff_id, now=parts.clock.now())
         flash(_said(done) if done.redemption_count else say("confirm.done_none"))
         return redirect(url_for(".claims"))
 
     @merchant.get("/claims")
+    @allow("merchant_admin", tenant="merchant")
     def claims() -> str:
         return render_claims(parts, _own())
 
     @merchant.get("/kiosks")
+    @allow("merchant_admin", tenant="merchant")
     def kiosks() -> str:
         return render_template("kiosks.html", devices=parts.reports.devices(merchant_id=_own()))
 
+    add_people_pages(merchant, parts, path="/staff", role="merchant_admin", tenant="merchant")
     return merchant
 
 

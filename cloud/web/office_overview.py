@@ -8,6 +8,7 @@ from flask import render_template, url_for
 
 from cloud.domain.calendar import Period, period_of
 from cloud.ports.reports import OfficeOverview, ProgrammeUse
+from cloud.web.access import may
 from cloud.web.charts import Column, Segment, columns, segments
 from cloud.web.parts import WebParts
 
@@ -25,7 +26,7 @@ class Case:
     count: int
     amount_twd: int | None
     href: str | None
-    """Where its rows are, if there is a page of them."""
+    """Where its rows are, if there is a page of them for whoever looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def render_overview(parts: WebParts) -> str:
 
 
 def _cases(seen: OfficeOverview) -> list[Case]:
-    kiosks, settlements = url_for("office.kiosks"), url_for("office.settlements")
+    kiosks, settlements = (url_for(page) if may(page) else None for page in ("office.kiosks", "office.settlements"))
     every = (
         Case("returned", "refused", seen.returned_count, seen.returned_twd, settlements),
         Case("lost", "refused", seen.lost, None, kiosks),

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, and_, case, exists, func, select
 
+from cloud.adapters.sql.borders import find_last_border, is_unclaimed_after
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.tables import (
     claim,
-    claim_line,
     confirmation,
     device,
     device_presence,
@@ -25,7 +25,6 @@ from cloud.ports.reports import DayAmount, OfficeOverview, ProgrammeUse
 from protocol.limits import DIGIT_TRIES_MAX
 
 _IS_CONFIRMED = exists().where(confirmation.c.redemption_id == redemption.c.redemption_id)
-_IS_CLAIMED = exists().where(claim_line.c.redemption_id == redemption.c.redemption_id)
 
 
 def read_days(connection: Connection, merchant_id: str, first_day: date, last_day: date) -> Sequence[DayAmount]:
@@ -58,22 +57,22 @@ def read_office_overview(connection: Connection, now: datetime) -> OfficeOvervie
     today_count, today_twd = _sum(connection, *today)
     unconfirmed_count, unconfirmed_twd = _sum(connection, ~_IS_CONFIRMED)
     overdue_count, overdue_twd = _sum(connection, ~_IS_CONFIRMED, redemption.c.redeemed_at < period_of(now).starts_at)
-    _, next_claim_twd = _sum(connection, _IS_CONFIRMED, ~_IS_CLAIMED)
+    unclaimed = is_unclaimed_after(find_last_border(connection))
     progress = claim_progress()
     came_back = select(func.count(), func.sum(claim.c.amount_twd)).join(progress, progress.c.claim_id == claim.c.claim_id)
     returned_count, returned_twd = connection.execute(came_back.where(progress.c.state == "returned")).one()
     return OfficeOverview(
         today_count=today_count,
         today_twd=today_twd,
-        next_claim_twd=next_claim_twd,
+        next_claim_twd=_number(connection, select(func.sum(confirmation.c.amount_twd)).where(unclaimed)),
         unconfirmed_count=unconfirmed_count,
         unconfirmed_twd=unconfirmed_twd,
         overdue_count=overdue_count,
         overdue_twd=overdue_twd,
         returned_count=returned_count,
         returned_twd=int(returned_twd or 0),
-        locked_count=_count(connection, select(func.count()).where(digit_try.c.try_no == DIGIT_TRIES_MAX)),
-        parked_count=_count(connection, select(func.count()).select_from(parked_message)),
+        locked_count=_number(connection, select(func.count()).where(digit_try.c.try_no == DIGIT_TRIES_MAX)),
+        parked_count=_number(connection, select(func.count()).select_from(parked_message)),
         **_fleet(connection),
     )
 
@@ -144,5 +143,5 @@ def _sum(connection: Connection, *conditions: Any) -> tuple[int, int]:
     return int(count), int(amount or 0)
 
 
-def _count(connection: Connection, wanted: Select[Any]) -> int:
+def _number(connection: Connection, wanted: Select[Any]) -> int:
     return int(connection.scalar(wanted) or 0)

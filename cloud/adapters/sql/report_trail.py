@@ -5,15 +5,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
+from cloud.adapters.sql.borders import is_claimed_in_range, is_its_claim
 from cloud.adapters.sql.tables import (
     claim,
-    claim_line,
     confirmation,
     payout,
     payout_file,
     payout_outcome,
     redemption,
     settlement,
+    settlement_range,
     staff,
 )
 from cloud.ports.reports import PayoutStep, TransactionTrail
@@ -31,8 +32,8 @@ def find_trail(connection: Connection, redemption_id: UUID, *, merchant_id: str)
         .select_from(redemption)
         .outerjoin(confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
         .outerjoin(staff, staff.c.staff_id == confirmation.c.staff_id)
-        .outerjoin(claim_line, claim_line.c.redemption_id == redemption.c.redemption_id)
-        .outerjoin(claim, claim.c.claim_id == claim_line.c.claim_id)
+        .outerjoin(settlement_range, is_claimed_in_range())
+        .outerjoin(claim, is_its_claim())
         .outerjoin(settlement, settlement.c.period_starts_on == claim.c.period_starts_on)
         .where(redemption.c.redemption_id == redemption_id, redemption.c.merchant_id == merchant_id)
     )

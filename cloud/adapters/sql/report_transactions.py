@@ -100,7 +100,7 @@ def _conditions(wanted: TransactionFilter, progress: FromClause) -> list[ColumnE
         case "unconfirmed":
             conditions.append(confirmation.c.redemption_id.is_(None))
         case "confirmed":
-            conditions += [confirmation.c.redemption_id.is_not(None), claim_line.c.redemption_id.is_(None)]
+            conditions += [confirmation.c.redemption_id.is_not(None), claim.c.claim_id.is_(None)]
         case state:
             conditions.append(progress.c.state == state)
     if wanted.first_day is not None:

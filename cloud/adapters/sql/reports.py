@@ -6,13 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, case, exists, func, select
 
+from cloud.adapters.sql.borders import find_last_border, is_unclaimed_after
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.report_overviews import read_days, read_office_overview, read_programme_uses
 from cloud.adapters.sql.report_trail import find_trail
 from cloud.adapters.sql.report_transactions import find_transaction, find_transactions
 from cloud.adapters.sql.tables import (
     claim,
-    claim_line,
     confirmation,
     device,
     device_presence,
@@ -182,12 +182,12 @@ def _overview(connection: Connection, merchant_id: str, now: datetime) -> Overvi
     start, end = day_bounds(day_of(now))
     today = and_(redemption.c.redeemed_at >= start, redemption.c.redeemed_at < end)
     is_confirmed = exists().where(confirmation.c.redemption_id == redemption.c.redemption_id)
-    is_claimed = exists().where(claim_line.c.redemption_id == redemption.c.redemption_id)
     mine = redemption.c.merchant_id == merchant_id
     sums = select(func.count(), func.coalesce(func.sum(redemption.c.redeemed_twd), 0))
     today_count, today_twd = connection.execute(sums.where(mine, today)).one()
     waiting_count, waiting_twd = connection.execute(sums.where(mine, ~is_confirmed)).one()
-    _, next_twd = connection.execute(sums.where(mine, is_confirmed, ~is_claimed)).one()
+    unclaimed = (confirmation.c.merchant_id == merchant_id, is_unclaimed_after(find_last_border(connection)))
+    next_twd = connection.scalar(select(func.sum(confirmation.c.amount_twd)).where(*unclaimed))
     not_online = (
         select(func.count())
         .select_from(device)
@@ -201,6 +201,6 @@ def _overview(connection: Connection, merchant_id: str, now: datetime) -> Overvi
         today_twd=int(today_twd),
         unconfirmed_count=waiting_count,
         unconfirmed_twd=int(waiting_twd),
-        next_claim_twd=int(next_twd),
+        next_claim_twd=int(next_twd or 0),
         devices_not_online=int(connection.scalar(not_online) or 0),
     )
