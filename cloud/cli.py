@@ -100,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     issue.add_argument("--holders", type=Path, required=True, help="CSV with the columns name and national_id or last_four")
     issue.add_argument("--sheets", type=Path, required=True, help="folder for PDF and PNG")
     add("web", lambda _, parts: parts.run_web(), "serve pages and HTTP interface until stopped")
-    add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped")
+    add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped; several may run on PostgreSQL")
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
     add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
     add("settle", _settle, "close every week that has ended; safe to repeat")

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cloud.adapters.certificates import WORKER_NAME, FleetAuthority
+from cloud.adapters.certificates import FleetAuthority, session_name
+from cloud.ports.sessions import SESSIONS_MAX
 from protocol.errors import PortError
 from protocol.limits import PACKET_BYTES_MAX
 
@@ -32,17 +33,18 @@ QUEUED_MAX: Final = 20_000
 QUEUED_BYTES_MAX: Final = 64 * 1024 * 1024
 SESSION_DAYS: Final = 14
 
-_ACL: Final = f"""\
+_KIOSK_ACL: Final = """\
 # Every kiosk: its own branch only. %u is the CN of its certificate.
-pattern write vk/v1/+/%u/req/+
-pattern write vk/v1/+/%u/state/conn
-pattern read vk/v1/+/%u/rep/+
-
-# The ingest worker: hears requests and presence, speaks answers.
-user {WORKER_NAME}
-topic read vk/v1/+/+/req/+
-topic read vk/v1/+/+/state/conn
-topic write vk/v1/+/+/rep/+
+pattern write vk/v1/+/+/%u/req/+
+pattern write vk/v1/+/+/%u/state/conn
+pattern read vk/v1/+/+/%u/rep/+
+"""
+_WORKER_ACL: Final = """
+# Whoever serves a session of the ingest workers: hears requests and presence, speaks answers.
+user {name}
+topic read vk/v1/+/+/+/req/+
+topic read vk/v1/+/+/+/state/conn
+topic write vk/v1/+/+/+/rep/+
 """
 
 _SETTINGS: Final = """\
@@ -119,7 +121,7 @@ def write_broker_files(folder: Path, place: BrokerPlace, authority: FleetAuthori
         "server.crt": server.certificate_pem,
         "server.key": server.key_pem,
         "revoked.crl": authority.revocation_list(revoked),
-        "acl": _ACL,
+        "acl": _KIOSK_ACL + "".join(_WORKER_ACL.format(name=session_name(number)) for number in range(SESSIONS_MAX)),
         "mosquitto.conf": _settings(folder, place),
     }
     try:

@@ -1,4 +1,4 @@
-"""The fleet's own certificate authority: it certifies the broker, the ingest worker and every kiosk, and nobody else.
+"""The fleet's own certificate authority: it certifies the broker, the ingest workers and every kiosk, and nobody else.
 
 No public authority is involved, and no kiosk trusts one for this: a kiosk talks to the broker whose certificate this
 authority signed. The kiosk's private key is made on the kiosk; only a request (PKCS #10) comes here, and its subject is
@@ -24,15 +24,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloud.ports.clock import Clock
 from cloud.ports.fleet import IssuedCertificate
+from cloud.ports.sessions import SESSIONS_MAX
 from protocol.errors import ProtocolError
-
-WORKER_NAME: Final = "cloud-ingest"
-"""CN of the ingest worker, and thereby its user name and client id at the broker."""
 
 DEVICE_VALID: Final = timedelta(days=90)
 SERVER_VALID: Final = timedelta(days=3650)
 WORKER_VALID: Final = timedelta(days=398)
-"""The worker's certificate is made anew at every start of the worker."""
+"""The worker's certificate is made anew whenever it begins to hold a session."""
 CA_VALID: Final = timedelta(days=7300)
 CRL_VALID: Final = timedelta(days=3650)
 """Long, because a broker whose list has run out refuses everybody."""
@@ -49,6 +47,17 @@ class KeyPair:
 
     def __repr__(self) -> str:
         return "KeyPair(…)"
+
+
+def session_name(session: int) -> str:
+    """Return the CN of whoever serves a session, and thereby the user name and client id at the broker.
+
+    Raises:
+        ValueError: the broker knows no such session.
+    """
+    if not 0 <= session < SESSIONS_MAX:
+        raise ValueError(f"sessions are numbered 0 to {SESSIONS_MAX - 1}, not {session}")
+    return f"cloud-ingest-{session}"
 
 
 def make_ca(now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
@@ -95,9 +104,9 @@ class FleetAuthority:
         alternative = x509.SubjectAlternativeName([_general_name(host) for host in names])
         return self._pair(names[0], ExtendedKeyUsageOID.SERVER_AUTH, SERVER_VALID, alternative)
 
-    def worker_certificate(self) -> KeyPair:
-        """Make a key and certificate for the ingest worker."""
-        return self._pair(WORKER_NAME, ExtendedKeyUsageOID.CLIENT_AUTH, WORKER_VALID)
+    def worker_certificate(self, session: int = 0) -> KeyPair:
+        """Make a key and certificate for an ingest worker that serves a session."""
+        return self._pair(session_name(session), ExtendedKeyUsageOID.CLIENT_AUTH, WORKER_VALID)
 
     def revocation_list(self, serials: Iterable[str]) -> str:
         """Sign the list of revoked certificates, given their serial numbers in hexadecimal; PEM."""

@@ -4,9 +4,8 @@ Beside it, in the same rounds and over the same rows, the bare ``GROUP BY`` that
 parallel: what no settlement can be faster than. It is measured over the redemptions and over their confirmations.
 """
 
-import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -17,7 +16,7 @@ from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.services.settle import settle_due
-from tests.bench.measuring import Case, Figure, WrongAnswerError, measure
+from tests.bench.measuring import Case, Figure, WrongAnswerError, exponent, measure
 from tests.support.postgres import Cluster, postgres_cluster
 from tests.support.weeks import WEEK, close_week_before, confirm_week, fill_week, tidy
 
@@ -70,16 +69,8 @@ def run_settle(*, redemptions: int = REDEMPTIONS) -> dict[str, Any]:
         "spread": {name: round(figure.spread, 2) for name, figure in largest.items()},
         **{f"settle / {name}": round(settle.seconds / largest[name].seconds, 2) for name in _GROUP_BY},
         "settle_seconds_by_size": {str(size): round(found[_SETTLE].seconds, 3) for size, found in figures.items()},
-        "exponent": round(exponent({size: found[_SETTLE].seconds for size, found in figures.items()}), 2),
+        "exponent": round(exponent(sizes, [figures[size][_SETTLE].seconds for size in sizes]), 2),
     }
-
-
-def exponent(seconds: Mapping[int, float]) -> float:
-    """Slope of the line of least squares through the logarithms: 1.0 is work that grows as its input does."""
-    points = [(math.log(size), math.log(taken)) for size, taken in seconds.items()]
-    middle_x, middle_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    across = sum((x - middle_x) * (y - middle_y) for x, y in points)
-    return across / sum((x - middle_x) ** 2 for x, _ in points)
 
 
 def _measure(cluster: Cluster, redemptions: int) -> dict[str, Figure]:

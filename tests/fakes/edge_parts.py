@@ -32,6 +32,8 @@ class FakeLine:
         self.published: list[tuple[str, Event]] = []
         self.acknowledged: list[int] = []
         self.elapsed_s = 0.0
+        self.flushed = (0, 0)
+        """How many answers and acknowledgements the last flush found."""
         self._connection = 0
         self._next_id = 0
 
@@ -68,6 +70,9 @@ class FakeLine:
         if delivery.connection == self._connection:
             self.acknowledged.append(delivery.packet_id)
             del self.unacknowledged[delivery.packet_id]
+
+    def flush(self) -> None:
+        self.flushed = (len(self.published), len(self.acknowledged))
 
 
 class FakeFleet:

@@ -2,6 +2,8 @@
 
 import queue
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -215,3 +217,20 @@ def test_a_stop_while_the_database_is_away_ends_in_time(edge: Edge) -> None:
         edge.worker.start()
         assert isinstance(decode_answer(kiosk.answer_to(request).body), RedeemAccepted)
     assert edge.worker.stop() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("edge", ["sqlite"], indirect=True)
+def test_sqlite_takes_one_worker(edge: Edge) -> None:
+    edge.worker.start()
+    second = subprocess.run(
+        [sys.executable, "-m", "cloud", "--config", str(edge.folder / "cloud.toml"), "ingest"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert second.stderr.decode().splitlines()[-1].startswith("another ingest worker works on ")
+    edge.worker.kill()
+    edge.worker.start()  # a killed one leaves nothing behind
+    assert edge.worker.stop() == 0

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+from msgspec import structs
+
 from protocol.envelope import encode_properties
 from protocol.messages import Refused
 from protocol.reasons import Reason
@@ -31,14 +33,14 @@ def test_every_line_is_json_and_none_repeats_what_a_customer_said(tmp_path: Path
             assert isinstance(wrong, Refused)
             assert isinstance(refused, Refused)
             assert wrong.reason is refused.reason is Reason.NO_MATCH
-            topic = f"vk/v1/lobby/{kiosk.device_id}/req/check"
+            topic = kiosk.address.request(RequestKind.CHECK)
             said = f'{{"voucher_no":"{numbers[0]}","sealed":"{RUNES}"}}'.encode()
             kiosk.publish(topic, said, [])
             malformed = kiosk.wrap(RequestKind.CHECK, UUID(int=7), said)
             kiosk.publish(topic, said, encode_properties(malformed.event))
             traced = kiosk.check(numbers[1], RUNES)
             trace = make_traceparent(traced.event.id)
-            event = replace(traced.event, traceparent=trace)
+            event = structs.replace(traced.event, traceparent=trace)
             kiosk.send(replace(traced, event=event))
             assert kiosk.answer_to(traced).traceparent == trace
             wait_until(

@@ -1,6 +1,5 @@
 """Messages: what is made can be read and proved; what was touched cannot; what is hostile is a ProtocolError and no more."""
 
-import dataclasses
 import re
 from typing import Any
 from uuid import UUID
@@ -8,11 +7,12 @@ from uuid import UUID
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from protocol.envelope import Event, answer_type, decode_event, encode_properties, make_event, request_type
 from protocol.errors import ProtocolError
 from protocol.keys import authenticate, is_authentic
-from protocol.topics import DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic
+from protocol.topics import LANE_AT, LANES, DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic, lane_of
 from protocol.trace import is_traceparent, make_traceparent, trace_id_of
 
 KEY = bytes(range(32))
@@ -57,7 +57,7 @@ def test_a_request_has_one_trace_and_it_is_its_id(request_id: UUID) -> None:
 
 @given(events)
 def test_a_trace_travels_beside_the_proof(event: Event) -> None:
-    traced = dataclasses.replace(event, traceparent=TRACE)
+    traced = structs.replace(event, traceparent=TRACE)
     assert encode_properties(traced) == [*encode_properties(event), ("traceparent", TRACE)]
     read = decode_event(encode_properties(traced), event.body)
     assert read.traceparent == TRACE
@@ -82,7 +82,7 @@ def test_a_trace_that_is_malformed_or_doubled_is_none(event: Event, text: str) -
 def test_any_other_message_is_not_proved(event: Event, field: str, data: st.DataObject) -> None:
     other: Any = data.draw({"id": st.uuids(), "body": st.binary(max_size=200)}.get(field, texts))
     assume(other != getattr(event, field))
-    assert not dataclasses.replace(event, **{field: other}).is_from(KEY)
+    assert not structs.replace(event, **{field: other}).is_from(KEY)
 
 
 @given(events, st.binary(min_size=32, max_size=32))
@@ -139,18 +139,24 @@ def test_topics_are_taken_apart_as_built(address: DeviceAddress, kind: RequestKi
     assert decode_request_topic(address.request(kind)) == (address, kind)
     assert decode_connection_topic(address.connection) == address
     assert address.answer(kind).startswith(address.answers_filter.removesuffix("+"))
-    for foreign in (address.answer(kind), address.connection, address.answers_filter):
+    lane = lane_of(address.device_id)
+    assert address.request(kind)[LANE_AT] == lane
+    other_lanes = [
+        address.request(kind).replace(f"/{lane}/", f"/{other}/", 1) for other in (*LANES, "", "A", "+") if other != lane
+    ]
+    for foreign in (address.answer(kind), address.connection, address.answers_filter, *other_lanes):
         with pytest.raises(ProtocolError):
             decode_request_topic(foreign)
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(st.one_of(texts, slugs), max_size=8).map("/".join)))
-@example("vk/v1/alishan/kiosk-0001/req/CHECK")
-@example("vk/v1/alishan/kiosk-0001/req/check/")
-@example("vk/v1/alishan/+/req/check")
-@example("vk/v1/al/kiosk-0001/req/check")
-@example("vk/v1/alishan/KIOSK/req/check")
-@example("vk/v1/alishan/kiosk-0001\n/req/check")
+@example("vk/v1/d/alishan/kiosk-0001/req/CHECK")
+@example("vk/v1/d/alishan/kiosk-0001/req/check/")
+@example("vk/v1/+/alishan/kiosk-0001/req/check")
+@example("vk/v1/d/alishan/+/req/check")
+@example("vk/v1/d/al/kiosk-0001/req/check")
+@example("vk/v1/d/alishan/KIOSK/req/check")
+@example("vk/v1/d/alishan/kiosk-0001\n/req/check")
 def test_any_other_topic_is_refused(topic: str) -> None:
     try:
         address, kind = decode_request_topic(topic)

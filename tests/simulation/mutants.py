@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec import structs
 from pytest_mock import MockerFixture
 from sqlalchemy import and_
 
@@ -95,7 +96,7 @@ def repeated_answer_has_its_own_time(mocker: MockerFixture) -> None:
     ticks = count()
 
     def dated(device: KnownDevice, stored: StoredAnswer, traceparent: str | None) -> Reply:
-        later = replace(stored, answered_at=stored.answered_at + timedelta(milliseconds=next(ticks)))
+        later = structs.replace(stored, answered_at=stored.answered_at + timedelta(milliseconds=next(ticks)))
         return final_reply(device, later, traceparent)
 
     mocker.patch("cloud.ingest.final_reply", dated)

@@ -76,6 +76,9 @@ class SimLine:
         if delivery.connection == self._connection:
             self.unacknowledged.pop(delivery.packet_id, None)
 
+    def flush(self) -> None:
+        """Everything has gone out already: a worker that dies meets more kinds of half-done rounds."""
+
     def _deliver(self, packet: Packet) -> Delivery:
         self._next_packet_id += 1
         self.unacknowledged[self._next_packet_id] = packet

@@ -36,11 +36,11 @@ class Broker:
 
     def start(self) -> None:
         """Start and wait until it takes connections."""
-        command = [_mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
+        command = [mosquitto_path(), "-c", str(self.folder / "mosquitto.conf")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + WAIT_S_MAX
-        while not _takes_connections(self.port):
+        while not takes_connections(self.port):
             if self._process.poll() is not None or time.monotonic() > end:
                 pytest.fail(f"Mosquitto did not start: {self.log.read_text()}", pytrace=False)
             time.sleep(0.01)  # between two tries to connect
@@ -99,7 +99,8 @@ def free_port() -> int:
         return port
 
 
-def _takes_connections(port: int) -> bool:
+def takes_connections(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
     try:
         socket.create_connection((HOST, port), timeout=1).close()
     except OSError:
@@ -107,7 +108,8 @@ def _takes_connections(port: int) -> bool:
     return True
 
 
-def _mosquitto() -> str:
+def mosquitto_path() -> str:
+    """Where Mosquitto is."""
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/sbin")
     if found is None:
         pytest.fail("Mosquitto is not installed: `make test` installs it, or `apt-get install mosquitto`", pytrace=False)

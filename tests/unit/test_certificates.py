@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cloud.adapters.certificates import DEVICE_VALID, WORKER_NAME, FleetAuthority, make_ca
+from cloud.adapters.certificates import DEVICE_VALID, FleetAuthority, make_ca, session_name
+from cloud.ports.sessions import SESSIONS_MAX
 from protocol.errors import ProtocolError
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -76,10 +77,17 @@ def test_the_brokers_certificate_is_good_for_its_names_only(authority: FleetAuth
     assert "PRIVATE" not in repr(pair)
 
 
-def test_the_worker_has_a_name_that_no_device_gets(authority: FleetAuthority) -> None:
-    certificate = x509.load_pem_x509_certificate(authority.worker_certificate().certificate_pem.encode())
-    assert common_name(certificate) == WORKER_NAME
-    assert not WORKER_NAME.startswith("kiosk-")
+@pytest.mark.parametrize("number", [0, 1, SESSIONS_MAX - 1])
+def test_every_session_has_a_name_of_its_own_that_no_device_gets(authority: FleetAuthority, number: int) -> None:
+    certificate = x509.load_pem_x509_certificate(authority.worker_certificate(number).certificate_pem.encode())
+    assert common_name(certificate) == session_name(number) == f"cloud-ingest-{number}"
+    assert not session_name(number).startswith("kiosk-")
+
+
+@pytest.mark.parametrize("number", [-1, SESSIONS_MAX])
+def test_a_session_that_the_broker_does_not_know_gets_no_certificate(authority: FleetAuthority, number: int) -> None:
+    with pytest.raises(ValueError, match="numbered"):
+        authority.worker_certificate(number)
 
 
 @pytest.mark.parametrize(

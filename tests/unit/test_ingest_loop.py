@@ -217,7 +217,7 @@ def test_above_the_flow_limit_the_answer_is_busy_until_time_has_passed(world: Wo
 
 def test_rubbish_is_written_up_to_a_limit_and_then_only_counted(world: World) -> None:
     for _ in range(PARKED_BURST_MAX + 200):
-        world.line.arrive_raw("vk/v1/lobby/kiosk-abcdef/req/check", b"?")
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-abcdef/req/check", b"?")
     while world.line.waiting:
         world.round()
     assert len(world.parking.parked) == PARKED_BURST_MAX
@@ -256,6 +256,21 @@ def test_presence_is_noted_with_the_clouds_time_and_old_news_is_marked(world: Wo
     assert len(world.parking.parked) == 1
     assert world.passed == ["presence"], "a round without requests passes no other point"
     assert world.line.unacknowledged == {}
+
+
+def test_answers_leave_before_presence_is_noted_and_nothing_stays_behind(world: World) -> None:
+    world.ask()
+    world.line.arrive_raw(ADDRESS.connection, encode_body(DeviceState(state="online")))
+    at: dict[str, tuple[int, int]] = {}
+
+    def reach(point: str) -> None:
+        at[point] = world.line.flushed
+
+    object.__setattr__(world.worker._parts, "reach", reach)
+    world.round()
+    assert at["after_commit"] == (0, 0)
+    assert at["after_answers"] == at["presence"] == (1, 0)
+    assert at["after_acks"] == (1, 2)
 
 
 def test_nothing_is_acknowledged_on_another_connection(world: World) -> None:
