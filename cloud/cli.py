@@ -184,7 +184,7 @@ def _confirm_all(arguments: argparse.Namespace, parts: Parts) -> None:
 def _settle(_: argparse.Namespace, parts: Parts) -> None:
     closed = settle_due(parts.settlements, now=parts.clock.now())
     _print_json(
-        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(len(one.claims) for one in closed)}
+        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(one.claim_count for one in closed)}
     )
 
 
@@ -227,8 +227,8 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:
-    found = reconcile(parts.books)
-    _print_json(msgspec.to_builtins(found.totals))
+    found = reconcile(parts.books, now=parts.clock.now())
+    _print_json({**msgspec.to_builtins(found.totals), "programmes": msgspec.to_builtins(found.programmes)})
     if found.breach is not None:
         raise CommandError(str(found.breach))
 

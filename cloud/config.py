@@ -78,7 +78,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
     database_url: str
-    """``sqlite:////absolute/path`` or ``postgresql://user@host:port/name``."""
+    """``sqlite:////absolute/path``; ``postgresql://user@host:port/name``,
+    or of several hosts ``…@host1:port,host2:port/name``."""
     vault_dir: str
     public_host: str = "127.0.0.1:8080"
     """Printed into voucher codes: where the staff scan page is reached."""

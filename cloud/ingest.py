@@ -53,7 +53,8 @@ WAIT_S: Final = 0.5
 
 TRIES_MAX: Final = 3
 RETRY_FIRST_S: Final = 0.1
-RETRY_MAX_S: Final = 5.0
+RETRY_MAX_S: Final = 1.0
+"""Longest pause before the database is tried again. A fail-over is over at a moment that nobody announces."""
 
 REQUESTS_PER_S_MAX: Final = 50.0
 REQUESTS_BURST_MAX: Final = 500
@@ -119,6 +120,8 @@ class IngestParts:
 class _Round:
     """What one round found out about its deliveries."""
 
+    at_s: float
+    """When it began to look at them, on the clock that never runs backwards."""
     admitted: list[Admitted] = field(default_factory=list)
     refused: list[tuple[Malformed | Admitted, Reason]] = field(default_factory=list)
     parked: list[ParkedMessage] = field(default_factory=list)
@@ -157,8 +160,10 @@ class Ingest:
     def work(self, deliveries: Sequence[Delivery]) -> None:
         """Do one round."""
         self._parts.meters.took(len(deliveries), oldest_at_s=min(delivery.arrived_at_s for delivery in deliveries))
-        presences = [delivery for delivery in deliveries if _is_presence(delivery)]
-        requests = [delivery for delivery in deliveries if not _is_presence(delivery)]
+        presences: list[Delivery] = []
+        requests: list[Delivery] = []
+        for delivery in deliveries:
+            (presences if _is_presence(delivery) else requests).append(delivery)
         reach = self._parts.reach if requests else _pass
         reach("batch_taken")
         found = self._until_done(lambda: self._sort(requests))
@@ -180,9 +185,11 @@ class Ingest:
         self._parts.meters.finished()
 
     def _sort(self, requests: Sequence[Delivery]) -> _Round:
-        found = _Round()
+        found = _Round(at_s=self._parts.elapsed_s())
+        places = self._parts.devices.places
         arrivals = [
-            (delivery, _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload)) for delivery in requests
+            (delivery, _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload, places))
+            for delivery in requests
         ]
         names = {arrival.address.device_id for _, arrival in arrivals if isinstance(arrival, Arrival)}
         devices = self._parts.devices.find(names)
@@ -196,6 +203,11 @@ class Ingest:
 
     def _place(self, found: _Round, delivery: Delivery, outcome: Admitted | Malformed | Unproved) -> None:
         match outcome:
+            case Admitted(device=device):
+                if self._flow.admit(device.address.device_id, at_s=found.at_s):
+                    found.admitted.append(outcome)
+                else:
+                    found.refused.append((outcome, Reason.BUSY))
             case Unproved(problem):
                 found.parked.append(self._parked(delivery, problem))
             case Malformed(device=device, problem=problem):
@@ -208,11 +220,6 @@ class Ingest:
                     trace,
                 )
                 found.refused.append((outcome, Reason.MALFORMED))
-            case Admitted(device=device):
-                if self._flow.admit(device.address.device_id, at_s=self._parts.elapsed_s()):
-                    found.admitted.append(outcome)
-                else:
-                    found.refused.append((outcome, Reason.BUSY))
 
     def _judge(self, found: _Round) -> None:
         for outcome, reason in found.refused:

@@ -20,6 +20,7 @@ from protocol.errors import ProtocolError
 from protocol.limits import ID_DIGITS_LENGTH
 
 NONCE_BYTES = 12
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 def seal_digits(
@@ -61,7 +62,7 @@ def open_digits(key: bytes | AESGCM, sealed: str, *, device_id: str, request_id:
         ProtocolError: the box was made for something else, changed, or holds another number of digits.
     """
     try:
-        raw = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+        raw = binascii.a2b_base64((sealed + "=" * (-len(sealed) % 4)).encode("ascii").translate(_FROM_URL))
         text = (
             (AESGCM(key) if isinstance(key, bytes) else key)
             .decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _context(device_id, request_id, voucher_nos))

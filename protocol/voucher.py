@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from protocol.limits import SCANNED_BYTES_MAX
+from protocol.limits import SCANNED_BYTES_MAX, VOUCHER_NO_LENGTH
 from protocol.reasons import Reason
 
 _BARE = re.compile(rb"[0-9]{12}")
@@ -35,7 +35,6 @@ _URL = re.compile(
 )
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,253}")
 _KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
-_VOUCHER_NO = re.compile(r"[0-9]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,8 @@ KeyRing = Mapping[str, Ed25519PublicKey]
 
 def is_voucher_no(text: str) -> bool:
     """Tell whether the text is twelve ASCII digits."""
-    return _VOUCHER_NO.fullmatch(text) is not None
+    # Asked of every number of every request: half the time of a pattern. Among ASCII, digits are 0 to 9.
+    return len(text) == VOUCHER_NO_LENGTH and text.isascii() and text.isdigit()
 
 
 def decode_voucher(scanned: bytes, trusted: KeyRing) -> VoucherCode | Reason:

@@ -26,6 +26,7 @@ class Found:
     """The rows that were found, per statement."""
 
     vouchers: Sequence[Row]
+    marks: Sequence[Row] = ()
     answers: Sequence[Row] = ()
     sequences: Sequence[Row] = ()
     senders: Sequence[Row] = ()
@@ -35,38 +36,23 @@ class Found:
 def knowledge_of(found: Found, decode: Decoding) -> Knowledge:
     """Build the judge's knowledge."""
     programmes = _programmes(found.programmes, decode)
-    vouchers: dict[str, KnownVoucher] = {}
     uses: dict[str, Use] = {}
     holds: dict[str, Hold] = {}
     wrong_tries: dict[str, int] = {}
-    for (
-        number,
-        programme_id,
-        tag,
-        redemption_id,
-        redeemed_at,
-        site_name,
-        visit_id,
-        sender_id,
-        expires_at,
-        tries,
-    ) in found.vouchers:
-        if tries is not None:
-            wrong_tries[number] = tries
-        # A voucher whose programme is gone is no voucher: better refused than judged by no rules.
-        if programme_id not in programmes:
-            continue
-        vouchers[number] = KnownVoucher(number, programme_id, tag)
-        if redemption_id is not None:
-            uses[number] = Use(decode.uuid(redemption_id), decode.instant(redeemed_at), site_name or "")
-        if visit_id is not None:
-            holds[number] = Hold(number, decode.uuid(visit_id), sender_id, decode.instant(expires_at))
+    for kind, number, made_by, at, name, count in found.marks:
+        if kind == "use":
+            uses[number] = Use(decode.uuid(made_by), decode.instant(at), name or "")
+        elif kind == "hold":
+            holds[number] = Hold(number, decode.uuid(made_by), name, decode.instant(at))
+        else:
+            wrong_tries[number] = count
     return Knowledge(
         answers={answer.request_id: answer for answer in _answers(found.answers, decode)},
         sequences={(sender_id, sequence): decode.uuid(request_id) for sender_id, sequence, request_id in found.sequences},
         senders={(row[0], row[1]): _sender(row) for row in found.senders},
         programmes=programmes,
-        vouchers=vouchers,
+        # A voucher whose programme is gone is no voucher: better refused than judged by no rules.
+        vouchers={row[0]: KnownVoucher(*row) for row in found.vouchers if row[1] in programmes},
         uses=uses,
         wrong_tries=wrong_tries,
         holds=holds,

@@ -15,6 +15,11 @@ its count: before the first read the transaction locks every voucher number of i
 memory of fixed size, so a batch of more than :data:`VOUCHER_LOCKS_MAX` numbers takes the gate alone instead, which every
 other batch shares. Reading after locking needs ``READ COMMITTED``: under a stricter level the snapshot would be older than
 the lock. The same locks keep holds and uses of a voucher still while they are judged.
+
+**What is read may not have reached a standby.** After a crash, or after somebody ended a waiting commit, the primary shows
+transactions that a fail-over would still forget. So a stored answer is not given again before a commit of this very
+transaction has waited for the standbys, even if it writes nothing: commits reach them in order. And after any failure the
+connection is not used again: the next one looks for the server that takes writes.
 """
 
 import select
@@ -23,25 +28,31 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from cloud.adapters import ingest_queries as queries
+from cloud.adapters.commit_doubt import CommitDoubt
 from cloud.adapters.driver_failures import translated
 from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import Wanted, wanted_by
 from cloud.adapters.ingest_rows import APPENDED, HOLDS, Target, remembered
+from cloud.adapters.limited_wait import LimitedConnection
 from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of, int_array, text_array
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
 from cloud.ports.ingest import IngestTransaction
+from protocol.errors import PortError
 
 VOUCHER_LOCKS_MAX: Final = 1_000
 """PostgreSQL has room for 6 400 locks as installed: six such batches at once."""
 
-CONNECT_WAIT_S: Final = 5
+ANSWER_WAIT_S: Final = 15.0
+"""A server that says nothing for so long is left and looked for anew. Longer than it waits for a lock, shorter than a dead
+primary is mourned."""
 
 _PLANNING: Final[Mapping[str, object]] = {
     # A plan for all sizes, made once. Made while a table is empty, it would scan it whole for ever after, and slower with every
@@ -62,15 +73,20 @@ _LOCK_SOME: Final = (
     "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS w(key))"
 )
 _LIST: Final = "unnest(%s::text[]) AS w(value)"
-_VOUCHERS: Final = queries.VOUCHERS.substitute(wanted=_LIST)
-_ANSWERS: Final = queries.ANSWERS.substitute(wanted="unnest(%s::uuid[]) AS w(value)")
+_AMONG: Final = "= ANY(%s::text[])"
+_VOUCHERS: Final = queries.VOUCHERS.substitute(among=_AMONG)
+_MARKS: Final = queries.MARKS.substitute(among=_AMONG)
+_ANSWERS: Final = queries.ANSWERS.substitute(among="= ANY(%s::uuid[])")
 _SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::bigint[]) AS w(sender_id, sequence)")
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
 _STAFF: Final = queries.STAFF.substitute(wanted=_LIST)
 _PROGRAMMES: Final = queries.PROGRAMMES.substitute(wanted=_LIST)
+_MARK: Final = "SELECT pg_logical_emit_message(true, 'vk', '')"
+"""Writes to the log and to no table: a commit without any change would wait for nobody."""
+
 _LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
 
-_Connection = psycopg.Connection[Row]
+_Connection = LimitedConnection
 _Cursor = psycopg.Cursor[Row]
 
 
@@ -82,6 +98,7 @@ class PostgresIngestStore:
         self._parameters = dict(parameters)
         self._connections = IdleConnections(self._connect, is_fit=_is_fit)
         self._programmes: frozenset[str] = frozenset()
+        self._doubts: WeakKeyDictionary[_Connection, CommitDoubt] = WeakKeyDictionary()
 
     def begin(self) -> AbstractContextManager[IngestTransaction]:
         """Open a transaction; leaving it without ``save`` rolls back.
@@ -100,8 +117,11 @@ class PostgresIngestStore:
         with translated(), self._connections.borrow() as connection:
             try:
                 yield _PostgresIngestTransaction(connection, self)
+            except PortError:
+                connection.close()
+                raise
             finally:
-                if connection.info.transaction_status != TransactionStatus.IDLE:
+                if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
                     # A connection that cannot even roll back has lost its transaction, and is not used again.
                     with suppress(psycopg.Error):
                         connection.rollback()
@@ -109,16 +129,20 @@ class PostgresIngestStore:
     def _connect(self) -> _Connection:
         options = " ".join(f"-c {name}={value}" for name, value in {**POSTGRES_OPTIONS, **_PLANNING}.items())
         # Every statement here is one of a dozen that are used for ever: each is prepared at its first use.
-        connection: _Connection = psycopg.connect(
-            **{"connect_timeout": CONNECT_WAIT_S, **self._parameters, "options": options}, prepare_threshold=0
-        )
+        connection = LimitedConnection.connect(**{**self._parameters, "options": options}, prepare_threshold=0)
+        connection.answer_wait_s = ANSWER_WAIT_S
         try:
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             check_synchronous_commit(connection)
+            self._doubts[connection] = CommitDoubt.of(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def doubt_of(self, connection: _Connection) -> CommitDoubt:
+        """What was heard on a connection about its commits."""
+        return self._doubts[connection]
 
     # What transactions share ---------------------------------------------------------------------------------------------
 
@@ -141,11 +165,11 @@ class _PostgresIngestTransaction:
         with translated():
             asked = self._store.programmes
             found = self._read(wanted_by(asks), asked)
-            unmet = frozenset(row[1] for row in found.vouchers if row[1] is not None) - asked
+            unmet = {row[1] for row in found.vouchers} - asked
             if unmet:
                 (more,) = self._all([(_PROGRAMMES, (text_array(sorted(unmet)),))])
                 found.programmes = [*found.programmes, *more]
-                self._store.remember(unmet)
+                self._store.remember(frozenset(unmet))
             return knowledge_of(found, _DECODING)
 
     def save(self, decisions: Decisions) -> None:
@@ -156,21 +180,25 @@ class _PostgresIngestTransaction:
             if decisions.holds:
                 self._connection.execute(_LET_GO, [text_array(sorted(decisions.holds))])
                 self._insert(HOLDS, HOLDS.rows(decisions, instants))
+            if not decisions.answers:
+                self._connection.execute(_MARK)
             self._connection.commit()
+        self._store.doubt_of(self._connection).check()
 
     def _read(self, wanted: Wanted, programmes: frozenset[str]) -> Found:
         numbers = text_array(wanted.numbers)
         statements = [
             _locks(wanted.numbers),
             (_VOUCHERS, (numbers,)),
+            (_MARKS, (numbers, numbers, numbers)),
             (_ANSWERS, (array_of("uuid", wanted.requests),)),
             (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
             (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,
             (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
             (_PROGRAMMES, (text_array(sorted(programmes)),)) if programmes else None,
         ]
-        _, vouchers, answers, sequences, devices, staff, rules = self._all(statements)
-        return Found(vouchers, answers, sequences, [*devices, *staff], rules)
+        _, vouchers, marks, answers, sequences, devices, staff, rules = self._all(statements)
+        return Found(vouchers, marks, answers, sequences, [*devices, *staff], rules)
 
     def _all(self, statements: Sequence[tuple[str, Sequence[str]] | None]) -> list[list[Row]]:
         """Run queries in one round trip; the rows of each, none where there was no query."""

@@ -18,7 +18,8 @@ from typing import Any, Final
 import psycopg
 
 from cloud.adapters.driver_failures import translated
-from cloud.adapters.sql.engine import CONNECT_WAIT_S, POSTGRES_OPTIONS
+from cloud.adapters.limited_wait import LimitedConnection
+from cloud.adapters.sql.engine import POSTGRES_OPTIONS
 from cloud.domain.shares import Standing
 from protocol.errors import PortError
 
@@ -26,6 +27,9 @@ _WORKER: Final = 1_000_000
 """Number of the lock that all workers share; sessions have the numbers from 0."""
 
 _STATEMENT_MS: Final = 4_000
+_ANSWER_WAIT_S: Final = 6.0
+"""For a server that hangs, its own limit with it."""
+
 _CLIENT: Final[Mapping[str, object]] = {
     "keepalives_idle": 2,
     "keepalives_interval": 1,
@@ -67,12 +71,13 @@ class PostgresSessionLocks:
 
     def open(self) -> None:
         options = " ".join(f"-c {name}={value}" for name, value in {**POSTGRES_OPTIONS, **_SERVER}.items())
-        parameters = {"connect_timeout": CONNECT_WAIT_S, **_CLIENT, **self._parameters, "options": options}
+        parameters = {**self._parameters, **_CLIENT, "options": options}
         woken, waker = self._pair = socket.socketpair()
         woken.setblocking(False)
         waker.setblocking(False)
         with translated():
-            self._connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+            connection = self._connection = LimitedConnection.connect(**parameters, autocommit=True, prepare_threshold=None)
+        connection.answer_wait_s = _ANSWER_WAIT_S
         self._ask("SELECT pg_advisory_lock_shared(%s, %s)", [self._class, _WORKER])
 
     def standing(self) -> Standing:

@@ -31,8 +31,10 @@ _LIST: Final = "json_each(?) AS w"
 _PAIRS: Final = (
     "(SELECT json_extract(value, '$[0]') AS sender_id, json_extract(value, '$[1]') AS sequence FROM json_each(?)) AS w"
 )
-_VOUCHERS: Final = queries.VOUCHERS.substitute(wanted=_LIST)
-_ANSWERS: Final = queries.ANSWERS.substitute(wanted=_LIST)
+_AMONG: Final = "IN (SELECT value FROM json_each(?1))"
+_VOUCHERS: Final = queries.VOUCHERS.substitute(among=_AMONG)
+_MARKS: Final = queries.MARKS.substitute(among=_AMONG)
+_ANSWERS: Final = queries.ANSWERS.substitute(among=_AMONG)
 _SEQUENCES: Final = queries.SEQUENCES.substitute(wanted=_PAIRS)
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
 _STAFF: Final = queries.STAFF.substitute(wanted=_LIST)
@@ -90,9 +92,10 @@ class _SqliteIngestTransaction:
         with translated():
             wanted = wanted_by(asks)
             vouchers = self._all(_VOUCHERS, wanted.numbers)
-            programme_ids = sorted({row[1] for row in vouchers if row[1] is not None})
+            programme_ids = sorted({row[1] for row in vouchers})
             found = Found(
                 vouchers=vouchers,
+                marks=self._all(_MARKS, wanted.numbers),
                 answers=self._all(_ANSWERS, wanted.requests),
                 sequences=self._all(_SEQUENCES, wanted.sequences),
                 senders=self._all(_DEVICES, wanted.devices) + self._all(_STAFF, wanted.staff),

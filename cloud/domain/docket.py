@@ -6,10 +6,11 @@ that is decided is written twice: here, for the requests that follow, and into :
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from cloud.domain.calendar import day_of
+from cloud.domain.instants import encode_instant
 from cloud.domain.ledger import redeem_journal
 from cloud.domain.records import (
     Ask,
@@ -24,6 +25,7 @@ from cloud.domain.records import (
     Use,
     WrongTry,
 )
+from protocol.limits import HOLD_S
 
 
 @dataclass(slots=True)
@@ -32,8 +34,13 @@ class Docket:
 
     known: Knowledge
     now: datetime
+    now_text: str
+    """``now``, as answers say it."""
     today: date
     """The Taipei day of ``now``."""
+    hold_until: datetime
+    """When a hold that begins now runs out."""
+    hold_until_text: str
     answers: dict[UUID, StoredAnswer]
     sequences: dict[tuple[str, int], UUID]
     uses: dict[str, Use]
@@ -94,10 +101,14 @@ class Docket:
 
 def open_docket(known: Knowledge, now: datetime) -> Docket:
     """Start a batch on what the database knows; ``known`` is never changed."""
+    hold_until = now + timedelta(seconds=HOLD_S)
     return Docket(
         known=known,
         now=now,
+        now_text=encode_instant(now),
         today=day_of(now),
+        hold_until=hold_until,
+        hold_until_text=encode_instant(hold_until),
         answers=dict(known.answers),
         sequences=dict(known.sequences),
         uses=dict(known.uses),

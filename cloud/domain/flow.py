@@ -24,8 +24,9 @@ class FlowLimit:
         Args:
             at_s: seconds on any clock that does not run backwards; should it do so, no time has passed.
         """
-        level, since_s = self._levels.get(sender_id, (self._burst, at_s))
-        level = min(self._burst, level + max(0.0, at_s - since_s) * self._per_s)
+        level, since_s = self._levels.get(sender_id) or (self._burst, at_s)
+        if level < self._burst and at_s > since_s:
+            level = min(self._burst, level + (at_s - since_s) * self._per_s)
         admitted = level >= 1.0
         self._levels[sender_id] = (level - 1.0 if admitted else level, at_s)
         if len(self._levels) > SENDERS_MAX:

@@ -4,6 +4,9 @@ The six decimals are what both databases keep, so the text says exactly what is 
 """
 
 from datetime import UTC, datetime
+from typing import Final
+
+_LENGTH: Final = len("2021-11-01T04:30:00.000000")
 
 
 def encode_instant(instant: datetime) -> str:
@@ -14,4 +17,7 @@ def encode_instant(instant: datetime) -> str:
     """
     if instant.tzinfo is None:
         raise ValueError("a time without a zone is not an instant")
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    # Without its "+00:00".
+    return instant.isoformat(timespec="microseconds")[:_LENGTH] + "Z"

@@ -65,9 +65,14 @@ def make_journal(journal_id: UUID, kind: str, postings: tuple[Posting, ...], pos
     Raises:
         ValueError: it does not sum to zero, has fewer than two lines, or a line that is zero or no whole number.
     """
-    if len(postings) < 2 or any(type(posting.amount_twd) is not int or posting.amount_twd == 0 for posting in postings):
-        raise ValueError(f"a {kind} journal needs two lines or more, each a whole amount other than zero")
-    if (balance := sum(posting.amount_twd for posting in postings)) != 0:
+    balance = 0
+    for posting in postings:
+        if type(posting.amount_twd) is not int or posting.amount_twd == 0:
+            raise ValueError(f"each line of a {kind} journal is a whole amount other than zero")
+        balance += posting.amount_twd
+    if len(postings) < 2:
+        raise ValueError(f"a {kind} journal needs two lines or more")
+    if balance != 0:
         raise ValueError(f"a {kind} journal is out of balance by {balance} TWD")
     return Journal(journal_id, kind, postings, posted_at)
 

@@ -2,6 +2,10 @@
 
 They are data only. Rules are in :mod:`cloud.domain.redemption` and :mod:`cloud.domain.ledger`, storage behind
 :mod:`cloud.ports.ingest`.
+
+What there is one of per request or voucher is a msgspec struct: frozen like a frozen dataclass and made ten times as quickly
+(measured: 0.05 against 0.66 us for nine fields; half of the time of a batch went there). ``gc=False`` keeps them out of the
+garbage collector's walks, which is right for what can never be part of a cycle: facts made of plain values.
 """
 
 from collections.abc import Mapping
@@ -10,12 +14,13 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
+from msgspec import Struct
+
 from protocol.messages import Request
 from protocol.topics import RequestKind
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True, gc=False):
     """One authenticated request, ready to be judged."""
 
     request_id: UUID
@@ -32,8 +37,7 @@ class Ask:
     """:func:`protocol.chain.link_of` of a kiosk's redeem body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True, gc=False):
     """Who asks, as the database knows it now."""
 
     sender_id: str
@@ -45,8 +49,7 @@ class Sender:
     site_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Programme:
+class Programme(Struct, frozen=True, gc=False):
     """The rules of one scheme, as far as a redemption needs them."""
 
     programme_id: str
@@ -59,8 +62,7 @@ class Programme:
     """Pairs of merchant category and item category."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownVoucher:
+class KnownVoucher(Struct, frozen=True, gc=False):
     """One voucher row; immutable in the database."""
 
     voucher_no: str
@@ -68,8 +70,7 @@ class KnownVoucher:
     digit_tag: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True, gc=False):
     """That a voucher was redeemed: when and where."""
 
     redemption_id: UUID
@@ -77,8 +78,7 @@ class Use:
     site_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True, gc=False):
     """That a visit holds a voucher."""
 
     voucher_no: str
@@ -87,8 +87,7 @@ class Hold:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredAnswer(Struct, frozen=True, gc=False):
     """The one final answer to a request, and what is needed to recognise the request again."""
 
     request_id: UUID
@@ -103,8 +102,7 @@ class StoredAnswer:
     previous: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Redemption:
+class Redemption(Struct, frozen=True, gc=False):
     """An accepted order."""
 
     redemption_id: UUID
@@ -122,8 +120,7 @@ class Redemption:
     redeemed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class WrongTry:
+class WrongTry(Struct, frozen=True, gc=False):
     """One wrong guess at the digits of a voucher number."""
 
     voucher_no: str
@@ -131,16 +128,14 @@ class WrongTry:
     request_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True, gc=False):
     """One line of a journal: debit positive, credit negative."""
 
     account: str
     amount_twd: int
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True, gc=False):
     """One balanced entry of the ledger. Made only by ``cloud.domain.ledger``, which checks the balance."""
 
     journal_id: UUID

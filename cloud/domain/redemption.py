@@ -3,7 +3,7 @@
 For each request, in this order:
 
 1. It came before, from the same sender with the same body: the stored answer again, byte for byte.
-2. Something speaks against the sender or the request as such (:func:`_sender_reasons`): refused before any digits are
+2. Something speaks against the sender or the request as such (:func:`_sender_reason`): refused before any digits are
    looked at, so that whoever may not ask learns nothing and wears out nobody's tries.
 3. The digits of each voucher. A wrong guess is counted for the voucher number, whether it exists or not. After
    :data:`protocol.limits.DIGIT_TRIES_MAX` wrong ones nothing is compared any more.
@@ -14,19 +14,22 @@ Each answer is final and stored under its request id, but for the answer to a re
 same id: there the first answer stays. With ``SEQUENCE_CONFLICT`` the answer is stored without the number, which stays with
 the request that had it first.
 
+Everything here is worked through once per request or voucher, twenty thousand times a second: plain conditions and loops, no
+generators, and what is the same for a whole batch is said once, by the docket.
+
 Not done here: any reading or writing (:mod:`cloud.services.answer`), and that no two batches judge at once (the store).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cloud.domain.digits import matches
 from cloud.domain.docket import Docket, open_docket
 from cloud.domain.instants import encode_instant
 from cloud.domain.records import Ask, Decisions, Hold, Knowledge, Programme, Redemption, Sender, StoredAnswer
 from protocol.ids import reference
-from protocol.limits import DIGIT_TRIES_MAX, HOLD_S, ORDER_TOTAL_MAX_TWD, VOUCHERS_PER_ORDER_MAX
+from protocol.limits import DIGIT_TRIES_MAX, ORDER_TOTAL_MAX_TWD, VOUCHERS_PER_ORDER_MAX
 from protocol.messages import (
     REQUEST_TYPES,
     Answer,
@@ -71,7 +74,7 @@ def _judge_one(ask: Ask, docket: Docket) -> StoredAnswer:
     if before is not None and _is_repeat(ask, before):
         return before
     sender = docket.find_sender(ask)
-    reason = first_of(_sender_reasons(ask, sender, docket))
+    reason = _sender_reason(ask, sender, docket)
     if reason is not None or sender is None:
         answer: Answer = Refused(request_id=ask.request_id, reason=reason or Reason.DEVICE_NOT_ACTIVE)
     else:
@@ -86,18 +89,19 @@ def _is_repeat(ask: Ask, before: StoredAnswer) -> bool:
     return (ask.sender_id, ask.kind, ask.body_hash) == (before.sender_id, before.kind, before.body_hash)
 
 
-def _sender_reasons(ask: Ask, sender: Sender | None, docket: Docket) -> Iterator[Reason]:
-    """What speaks against the sender, or against the request before anything in it is looked at."""
+def _sender_reason(ask: Ask, sender: Sender | None, docket: Docket) -> Reason | None:
+    """What speaks against the sender, or against the request before anything in it is looked at; in order of precedence."""
     if not _is_well_formed(ask):
-        yield Reason.MALFORMED
+        return Reason.MALFORMED
     if sender is None or not sender.active:
-        yield Reason.DEVICE_NOT_ACTIVE
-    if sender is not None and not sender.merchant_approved:
-        yield Reason.MERCHANT_NOT_ACTIVE
+        return Reason.DEVICE_NOT_ACTIVE
+    if not sender.merchant_approved:
+        return Reason.MERCHANT_NOT_ACTIVE
     if ask.request_id in docket.answers:
-        yield Reason.REQUEST_CONFLICT
+        return Reason.REQUEST_CONFLICT
     if _sequence_is_taken(ask, docket):
-        yield Reason.SEQUENCE_CONFLICT
+        return Reason.SEQUENCE_CONFLICT
+    return None
 
 
 def _is_well_formed(ask: Ask) -> bool:
@@ -116,7 +120,8 @@ def _is_well_formed(ask: Ask) -> bool:
 def _sequence_is_taken(ask: Ask, docket: Docket) -> bool:
     if ask.sender_kind != "device" or not isinstance(ask.request, Redeem):
         return False
-    return docket.sequences.get((ask.sender_id, ask.request.sequence), ask.request_id) != ask.request_id
+    taken_by = docket.sequences.get((ask.sender_id, ask.request.sequence))
+    return taken_by is not None and taken_by != ask.request_id
 
 
 def _decide(ask: Ask, sender: Sender, docket: Docket) -> Answer:
@@ -134,20 +139,19 @@ def _check(ask: Ask, check: Check, sender: Sender, docket: Docket) -> Answer:
     if refusals:
         return _refuse(ask, refusals)
     (programme,) = programmes
-    expires_at = docket.now + timedelta(seconds=HOLD_S)
-    docket.hold(Hold(check.voucher_no, check.visit_id, ask.sender_id, expires_at))
+    docket.hold(Hold(check.voucher_no, check.visit_id, ask.sender_id, docket.hold_until))
     return CheckAccepted(
         request_id=ask.request_id,
         voucher_no=check.voucher_no,
         face_value_twd=programme.face_value_twd,
-        hold_until=encode_instant(expires_at),
+        hold_until=docket.hold_until_text,
         programme_id=programme.programme_id,
     )
 
 
 def _redeem(ask: Ask, order: Redeem, sender: Sender, docket: Docket) -> Answer:
     programmes, refusals = _examine(ask, sender, docket)
-    order_reasons = list(_order_reasons(order, programmes, sender))
+    order_reasons = _order_reasons(order, programmes, sender)
     if refusals or order_reasons:
         return _refuse(ask, refusals, order_reasons)
     redemption = _redemption(ask, order, sender, programmes[0], docket.now)
@@ -155,7 +159,7 @@ def _redeem(ask: Ask, order: Redeem, sender: Sender, docket: Docket) -> Answer:
     return RedeemAccepted(
         request_id=ask.request_id,
         reference=reference(ask.request_id),
-        redeemed_at=encode_instant(redemption.redeemed_at),
+        redeemed_at=docket.now_text,
         voucher_count=len(redemption.voucher_nos),
         redeemed_twd=redemption.redeemed_twd,
         order_total_twd=redemption.order_total_twd,
@@ -173,7 +177,8 @@ def _examine(ask: Ask, sender: Sender, docket: Docket) -> tuple[list[Programme],
     """Look at each voucher of a request.
 
     Returns:
-        The programmes of the vouchers whose digits are right, and one refusal per voucher that cannot be taken.
+        The programme of the first voucher whose digits are right, and any other ones; and one refusal per voucher that
+        cannot be taken.
     """
     programmes: list[Programme] = []
     refusals: list[Refusal] = []
@@ -182,9 +187,11 @@ def _examine(ask: Ask, sender: Sender, docket: Docket) -> tuple[list[Programme],
         if isinstance(proved, Refusal):
             refusals.append(proved)
             continue
-        programmes.append(proved)
-        found = list(_voucher_refusals(voucher_no, ask, sender, docket))
-        if proved.programme_id != programmes[0].programme_id:
+        found = _voucher_refusals(voucher_no, proved, sender, docket)
+        if not programmes:
+            programmes.append(proved)
+        elif proved.programme_id != programmes[0].programme_id:
+            programmes.append(proved)
             found.append(Refusal(voucher_no=voucher_no, reason=Reason.MIXED_PROGRAMMES))
         if found:
             refusals.append(min(found, key=lambda refusal: refusal.reason.rank))
@@ -202,24 +209,24 @@ def _prove_digits(voucher_no: str, tag: bytes, ask: Ask, docket: Docket) -> Prog
     return Refusal(voucher_no=voucher_no, reason=Reason.NO_MATCH, tries_left=DIGIT_TRIES_MAX - tries)
 
 
-def _voucher_refusals(voucher_no: str, ask: Ask, sender: Sender, docket: Docket) -> Iterator[Refusal]:
+def _voucher_refusals(voucher_no: str, programme: Programme, sender: Sender, docket: Docket) -> list[Refusal]:
     """What speaks against a voucher whose digits were right."""
-    voucher = docket.known.vouchers[voucher_no]
-    programme = docket.programme_of(voucher)
+    found: list[Refusal] = []
     if sender.merchant_category not in programme.merchant_categories:
-        yield Refusal(voucher_no=voucher_no, reason=Reason.PROGRAMME_NOT_ACCEPTED)
+        found.append(Refusal(voucher_no=voucher_no, reason=Reason.PROGRAMME_NOT_ACCEPTED))
     if docket.today < programme.starts_on:
-        yield Refusal(voucher_no=voucher_no, reason=Reason.NOT_STARTED)
+        found.append(Refusal(voucher_no=voucher_no, reason=Reason.NOT_STARTED))
     if docket.today > programme.ends_on:
-        yield Refusal(voucher_no=voucher_no, reason=Reason.EXPIRED)
+        found.append(Refusal(voucher_no=voucher_no, reason=Reason.EXPIRED))
     use = docket.uses.get(voucher_no)
     if use is not None:
         at, site = encode_instant(use.redeemed_at), fit_site_name(use.site_name)
-        yield Refusal(voucher_no=voucher_no, reason=Reason.ALREADY_REDEEMED, at=at, site=site)
+        found.append(Refusal(voucher_no=voucher_no, reason=Reason.ALREADY_REDEEMED, at=at, site=site))
     hold = docket.find_hold(voucher_no)
     # A kiosk or a phone serves one customer at a time: its own older hold is of a visit that ended without saying so.
-    if hold is not None and hold.sender_id != ask.sender_id:
-        yield Refusal(voucher_no=voucher_no, reason=Reason.HELD_ELSEWHERE, at=encode_instant(hold.expires_at))
+    if hold is not None and hold.sender_id != sender.sender_id:
+        found.append(Refusal(voucher_no=voucher_no, reason=Reason.HELD_ELSEWHERE, at=encode_instant(hold.expires_at)))
+    return found
 
 
 def _is_mine(hold: Hold | None, ask: Ask) -> bool:
@@ -227,15 +234,17 @@ def _is_mine(hold: Hold | None, ask: Ask) -> bool:
     return hold is not None and (hold.visit_id, hold.sender_id) == (ask.request.visit_id, ask.sender_id)
 
 
-def _order_reasons(order: Redeem, programmes: Sequence[Programme], sender: Sender) -> Iterator[Reason]:
+def _order_reasons(order: Redeem, programmes: Collection[Programme], sender: Sender) -> list[Reason]:
     """What speaks against an order as a whole."""
+    found: list[Reason] = []
     for programme in programmes:
         if len(order.vouchers) > programme.vouchers_per_order_max:
-            yield Reason.TOO_MANY_VOUCHERS
+            found.append(Reason.TOO_MANY_VOUCHERS)
         if (sender.merchant_category, order.item_category) not in programme.item_categories:
-            yield Reason.ITEM_NOT_ALLOWED
+            found.append(Reason.ITEM_NOT_ALLOWED)
     if not 1 <= order.order_total_twd <= ORDER_TOTAL_MAX_TWD:
-        yield Reason.TOTAL_NOT_ALLOWED
+        found.append(Reason.TOTAL_NOT_ALLOWED)
+    return found
 
 
 def _redemption(ask: Ask, order: Redeem, sender: Sender, programme: Programme, now: datetime) -> Redemption:

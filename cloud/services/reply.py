@@ -59,7 +59,7 @@ class _About(NamedTuple):
 def _reply(about: _About, *, time: str, body: bytes) -> Reply:
     device, request_id, kind, traceparent = about
     event = make_event(
-        device.keys.answer,
+        device.answering,
         id=request_id,
         source=CLOUD_SOURCE,
         type=answer_type(kind),
@@ -67,4 +67,4 @@ def _reply(about: _About, *, time: str, body: bytes) -> Reply:
         body=body,
         traceparent=traceparent,
     )
-    return device.address.answer(kind), event
+    return device.answer_topics[kind], event

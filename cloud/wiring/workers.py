@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import MqttLine, worker_tls
 from cloud.adapters.mqtt_session import BrokerAddress
 from cloud.adapters.only_worker import only_worker
+from cloud.adapters.postgres_ingest import ANSWER_WAIT_S
 from cloud.adapters.postgres_session_locks import PostgresSessionLocks
 from cloud.adapters.session_keeper import SessionKeeper
 from cloud.adapters.sql.parking import SqlParking
@@ -27,9 +29,13 @@ from cloud.services.answer import answer_batch
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
+SCHEDULE_WAIT_S: Final = 600.0
+"""A week of the largest programme is closed in seconds."""
+
 
 def answer_kiosks(wiring: Wiring) -> None:
     """Answer kiosks until SIGTERM: those of the sessions that fall to this worker."""
+    wiring.answer_wait_s = ANSWER_WAIT_S
     points = _crash_points()
     stop = _stop_on_signals()
     store = CrashingStore(wiring.ingest_store, points)
@@ -81,6 +87,7 @@ def _all_sessions_held(database: Path, line: MqttLine, sessions: int) -> Iterato
 
 def close_weeks(wiring: Wiring) -> None:
     """Close weeks until SIGTERM."""
+    wiring.answer_wait_s = SCHEDULE_WAIT_S
     look_every_s = LOOK_EVERY_SIMULATED_S if wiring.config.calendar_file else LOOK_EVERY_S
     registry = new_registry()
     meters = ScheduleMetrics(registry)

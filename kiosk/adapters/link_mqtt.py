@@ -21,9 +21,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import structs
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -107,7 +108,7 @@ class MqttLink:
         properties = _json_properties()
         if kind is RequestKind.REDEEM:
             # Made from the id at every publish: a repeat carries the same one, and the outbox need not keep it.
-            event = replace(event, traceparent=make_traceparent(event.id))
+            event = structs.replace(event, traceparent=make_traceparent(event.id))
         properties.UserProperty = encode_properties(event)
         properties.ResponseTopic = self._settings.address.answer(kind)
         properties.CorrelationData = event.id.bytes

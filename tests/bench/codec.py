@@ -31,6 +31,9 @@ DEVICE: Final = KnownDevice(
 )
 _DIGITS: Final = ("4821", "0937", "5566")
 _TOPIC: Final = DEVICE.address.request(RequestKind.REDEEM)
+_PLACES: Final = {_TOPIC: (DEVICE.address, RequestKind.REDEEM)}
+"""As the worker remembers them."""
+
 _tag = digit_tagger(PEPPER)
 
 
@@ -66,7 +69,7 @@ def run_codec(*, orders: int = ORDERS) -> dict[str, Any]:
 
 def _cases(sent: Sequence[Sent]) -> dict[str, Case]:
     decoder = msgspec.json.Decoder(Redeem)
-    keys, device_id = DEVICE.keys, DEVICE.address.device_id
+    device_id = DEVICE.address.device_id
 
     def open_one(one: Sent) -> object:
         return open_digits(DEVICE.box, one.sealed, device_id=device_id, request_id=one.event.id, voucher_nos=one.voucher_nos)
@@ -74,8 +77,8 @@ def _cases(sent: Sequence[Sent]) -> dict[str, Case]:
     steps: dict[str, Callable[[Sent], object]] = {
         "bare decode": lambda one: decoder.decode(one.event.body),
         "whole edge": _admit,
-        "topic and properties": lambda one: read_arrival(_TOPIC, one.properties, one.event.body),
-        "proof": lambda one: one.event.is_from(keys.request),
+        "topic and properties": lambda one: read_arrival(_TOPIC, one.properties, one.event.body, _PLACES),
+        "proof": lambda one: one.event.is_from(DEVICE.asking),
         "decode and check": lambda one: decode_request(RequestKind.REDEEM, one.event.body),
         "open digits": open_one,
         "digit tags": lambda one: tuple(map(_tag, one.voucher_nos, _DIGITS)),
@@ -92,7 +95,7 @@ def _time(step: Callable[[Sent], object], sent: Sequence[Sent]) -> float:
 
 
 def _admit(one: Sent) -> object:
-    arrival = read_arrival(_TOPIC, one.properties, one.event.body)
+    arrival = read_arrival(_TOPIC, one.properties, one.event.body, _PLACES)
     assert isinstance(arrival, Arrival)
     return admit(arrival, DEVICE, _tag)
 

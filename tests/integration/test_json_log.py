@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+from msgspec import structs
+
 from protocol.envelope import encode_properties
 from protocol.messages import Refused
 from protocol.reasons import Reason
@@ -38,7 +40,7 @@ def test_every_line_is_json_and_none_repeats_what_a_customer_said(tmp_path: Path
             kiosk.publish(topic, said, encode_properties(malformed.event))
             traced = kiosk.check(numbers[1], RUNES)
             trace = make_traceparent(traced.event.id)
-            event = replace(traced.event, traceparent=trace)
+            event = structs.replace(traced.event, traceparent=trace)
             kiosk.send(replace(traced, event=event))
             assert kiosk.answer_to(traced).traceparent == trace
             wait_until(

@@ -1,6 +1,5 @@
 """Messages: what is made can be read and proved; what was touched cannot; what is hostile is a ProtocolError and no more."""
 
-import dataclasses
 import re
 from typing import Any
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from protocol.envelope import Event, answer_type, decode_event, encode_properties, make_event, request_type
 from protocol.errors import ProtocolError
@@ -57,7 +57,7 @@ def test_a_request_has_one_trace_and_it_is_its_id(request_id: UUID) -> None:
 
 @given(events)
 def test_a_trace_travels_beside_the_proof(event: Event) -> None:
-    traced = dataclasses.replace(event, traceparent=TRACE)
+    traced = structs.replace(event, traceparent=TRACE)
     assert encode_properties(traced) == [*encode_properties(event), ("traceparent", TRACE)]
     read = decode_event(encode_properties(traced), event.body)
     assert read.traceparent == TRACE
@@ -82,7 +82,7 @@ def test_a_trace_that_is_malformed_or_doubled_is_none(event: Event, text: str) -
 def test_any_other_message_is_not_proved(event: Event, field: str, data: st.DataObject) -> None:
     other: Any = data.draw({"id": st.uuids(), "body": st.binary(max_size=200)}.get(field, texts))
     assume(other != getattr(event, field))
-    assert not dataclasses.replace(event, **{field: other}).is_from(KEY)
+    assert not structs.replace(event, **{field: other}).is_from(KEY)
 
 
 @given(events, st.binary(min_size=32, max_size=32))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from cloud.domain.calendar import TAIPEI
 from cloud.domain.instants import encode_instant
@@ -121,7 +122,7 @@ def test_staff_take_no_place_in_any_chain() -> None:
 
 
 def test_a_person_and_a_kiosk_with_one_id_are_two_senders(asks: Asks) -> None:
-    ask = replace(asks.redeem(ONE), sender_kind="staff")
+    ask = structs.replace(asks.redeem(ONE), sender_kind="staff")
     assert refusal_of(ask).reason is Reason.DEVICE_NOT_ACTIVE
 
 
@@ -290,7 +291,7 @@ def test_a_repeat_is_not_judged_again_even_if_the_sender_was_revoked_since(asks:
 def test_the_same_id_otherwise_is_a_conflict_and_is_not_stored(asks: Asks, change: Mapping[str, Any]) -> None:
     ask = asks.redeem(ONE)
     (stored,) = judge([ask], KNOWN, NOW).answers
-    other = replace(asks.check(TWO) if change.get("kind") else asks.redeem(TWO), request_id=ask.request_id, **change)
+    other = structs.replace(asks.check(TWO) if change.get("kind") else asks.redeem(TWO), request_id=ask.request_id, **change)
     judgement = judge([other], WORLD.knowledge(answers={ask.request_id: stored}), NOW)
     assert [getattr(answer, "reason", None) for answer in answers_of(judgement)] == [Reason.REQUEST_CONFLICT]
     assert not judgement.decisions.answers
@@ -327,13 +328,15 @@ def test_a_sender_that_may_not_ask_wears_out_no_tries(asks: Asks) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda ask: replace(ask, digit_tags=()),
-        lambda ask: replace(ask, digit_tags=ask.digit_tags * 2),
-        lambda ask: replace(ask, kind=RequestKind.CHECK),
-        lambda ask: replace(ask, request=_with_vouchers(ask, [])),
-        lambda ask: replace(ask, request=_with_vouchers(ask, [ONE, ONE]), digit_tags=ask.digit_tags * 2),
-        lambda ask: replace(ask, request=_with_vouchers(ask, ["12345678901x"])),
-        lambda ask: replace(ask, request=_with_vouchers(ask, [f"{n:012d}" for n in range(21)]), digit_tags=ask.digit_tags * 21),
+        lambda ask: structs.replace(ask, digit_tags=()),
+        lambda ask: structs.replace(ask, digit_tags=ask.digit_tags * 2),
+        lambda ask: structs.replace(ask, kind=RequestKind.CHECK),
+        lambda ask: structs.replace(ask, request=_with_vouchers(ask, [])),
+        lambda ask: structs.replace(ask, request=_with_vouchers(ask, [ONE, ONE]), digit_tags=ask.digit_tags * 2),
+        lambda ask: structs.replace(ask, request=_with_vouchers(ask, ["12345678901x"])),
+        lambda ask: structs.replace(
+            ask, request=_with_vouchers(ask, [f"{n:012d}" for n in range(21)]), digit_tags=ask.digit_tags * 21
+        ),
     ],
 )
 def test_what_the_edge_should_have_stopped_is_malformed(asks: Asks, spoil: Any) -> None:

@@ -6,6 +6,7 @@ from itertools import combinations
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from cloud.domain.records import Ask, Decisions, Hold, Knowledge, Programme, Sender, StoredAnswer, Use
 from cloud.domain.redemption import judge
@@ -37,7 +38,7 @@ class Trouble:
         last = TOUR if self.has(Reason.MIXED_PROGRAMMES) else FOUR
         wrong = {TWO: "????"} if self.has(Reason.NO_MATCH) else {}
         ask = Asks(WORLD, SHOP).redeem(ONE, TWO, THREE, last, total=total, item=item, digits=wrong)
-        return replace(ask, digit_tags=ask.digit_tags[:1]) if self.has(Reason.MALFORMED) else ask
+        return structs.replace(ask, digit_tags=ask.digit_tags[:1]) if self.has(Reason.MALFORMED) else ask
 
     def known(self) -> Knowledge:
         ask = self.ask()
