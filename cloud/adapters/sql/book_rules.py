@@ -7,7 +7,7 @@ would show a constraint that was lost in a migration, and it asks the data, not 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import BigInteger, Connection, case, cast, exists, func, literal, or_, select, union_all
 
 from cloud.adapters.sql.balance_rules import balance_rule
 from cloud.adapters.sql.chain_rules import chain_rules
@@ -184,7 +184,7 @@ def _facts() -> Any:
         select(
             issue_batch.c.issue_id.label("fact_id"),
             literal("issue").label("kind"),
-            (issue_batch.c.voucher_count * programme.c.face_value_twd).label("amount_twd"),
+            (cast(issue_batch.c.voucher_count, BigInteger) * programme.c.face_value_twd).label("amount_twd"),
         ).join(programme, programme.c.programme_id == issue_batch.c.programme_id),
         select(redemption.c.redemption_id, literal("redeem"), redemption.c.redeemed_twd),
         select(claim.c.claim_id, literal("claim"), claim.c.amount_twd),
