@@ -35,6 +35,8 @@ addresses = st.builds(DeviceAddress, slugs, slugs)
 def test_round_trip(event: Event) -> None:
     read = decode_event(encode_properties(event), event.body)
     assert read == event
+    assert (read != event) is False
+    assert hash(read) == hash(event)
     assert read.is_from(KEY)
 
 
@@ -62,6 +64,8 @@ def test_a_trace_travels_beside_the_proof(event: Event) -> None:
     read = decode_event(encode_properties(traced), event.body)
     assert read.traceparent == TRACE
     assert read == event
+    assert (read != event) is False
+    assert hash(read) == hash(event)
     assert read.is_from(KEY)
 
 
