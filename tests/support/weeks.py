@@ -51,7 +51,8 @@ _HOT_PATH = (
     """,
     """
     INSERT INTO ledger_entry (journal_id, kind, line_no, account, amount_twd, posted_at)
-    SELECT issue_id, 'issue', line_no, 'programme\\:' || programme_id || account, sign * :face * voucher_count, issued_at
+    SELECT issue_id, 'issue', line_no, 'programme\\:' || programme_id || account,
+           sign::bigint * :face * voucher_count, issued_at
     FROM issue_batch CROSS JOIN (VALUES (1, '\\:entitlement', 1), (2, '\\:outstanding', -1)) AS posting (line_no, account, sign)
     """,
     """
