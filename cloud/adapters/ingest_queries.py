@@ -9,10 +9,11 @@ So what grows is only ever asked by a key, in one of three ways that leave no ot
 * ``$wanted``, the list as a table ``w``, standing first with ``CROSS JOIN``: for what does not grow with the orders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from string import Template
 from typing import Final
+from uuid import UUID
 
 from cloud.domain.records import Ask
 from protocol.messages import Redeem
@@ -87,11 +88,10 @@ PROGRAMMES: Final = Template(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a batch touches. Every list is sorted and without doubles."""
+    """What a batch touches, without doubles. Lists are sorted."""
 
     numbers: Sequence[str]
-    requests: Sequence[str]
-    """Request ids in hexadecimal."""
+    requests: Collection[UUID]
     sequences: Sequence[tuple[str, int]]
     devices: Sequence[str]
     staff: Sequence[str]
@@ -102,7 +102,7 @@ def wanted_by(asks: Sequence[Ask]) -> Wanted:
     return Wanted(
         # A number that is none can be in no table: the judge calls the request malformed.
         numbers=sorted({number for ask in asks for number in ask.request.voucher_nos if is_voucher_no(number)}),
-        requests=sorted({ask.request_id.hex for ask in asks}),
+        requests={ask.request_id for ask in asks},
         sequences=sorted(
             {
                 (ask.sender_id, ask.request.sequence)

@@ -21,6 +21,7 @@ import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,8 +33,17 @@ from cloud.adapters.driver_failures import translated
 from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import Wanted, wanted_by
-from cloud.adapters.ingest_rows import APPENDED, HOLDS, Target, remembered
-from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of, int_array, text_array
+from cloud.adapters.ingest_rows import APPENDED, HOLDS, Spelling, Target, remembered
+from cloud.adapters.postgres_arrays import (
+    COLUMN_TYPES,
+    BinaryArray,
+    array_of,
+    encode_instant,
+    int_array,
+    register_arrays,
+    text_array,
+    uuid_array,
+)
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
 from cloud.ports.ingest import IngestTransaction
@@ -74,6 +84,7 @@ _LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
 
 _Connection = psycopg.Connection[Row]
 _Cursor = psycopg.Cursor[Row]
+_Statement = tuple[str, Sequence[str | BinaryArray]]
 
 
 class PostgresIngestStore:
@@ -115,6 +126,7 @@ class PostgresIngestStore:
             **{"connect_timeout": CONNECT_WAIT_S, **self._parameters, "options": options}, prepare_threshold=0
         )
         try:
+            register_arrays(connection)
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             check_synchronous_commit(connection)
         except BaseException:
@@ -152,12 +164,12 @@ class _PostgresIngestTransaction:
 
     def save(self, decisions: Decisions) -> None:
         with translated(), self._connection.pipeline():
-            instants = remembered(datetime.isoformat)
+            spell = Spelling(attrgetter("bytes"), remembered(encode_instant))
             for target in APPENDED:
-                self._insert(target, target.rows(decisions, instants))
+                self._insert(target, target.rows(decisions, spell))
             if decisions.holds:
                 self._connection.execute(_LET_GO, [text_array(sorted(decisions.holds))])
-                self._insert(HOLDS, HOLDS.rows(decisions, instants))
+                self._insert(HOLDS, HOLDS.rows(decisions, spell))
             self._connection.commit()
 
     def _read(self, wanted: Wanted, programmes: frozenset[str]) -> Found:
@@ -166,7 +178,7 @@ class _PostgresIngestTransaction:
             _locks(wanted.numbers),
             (_VOUCHERS, (numbers,)),
             (_MARKS, (numbers, numbers, numbers)),
-            (_ANSWERS, (array_of("uuid", wanted.requests),)),
+            (_ANSWERS, (uuid_array([request_id.bytes for request_id in wanted.requests]),)),
             (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
             (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,
             (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
@@ -175,7 +187,7 @@ class _PostgresIngestTransaction:
         _, vouchers, marks, answers, sequences, devices, staff, rules = self._all(statements)
         return Found(vouchers, marks, answers, sequences, [*devices, *staff], rules)
 
-    def _all(self, statements: Sequence[tuple[str, Sequence[str]] | None]) -> list[list[Row]]:
+    def _all(self, statements: Sequence[_Statement | None]) -> list[list[Row]]:
         """Run queries in one round trip; the rows of each, none where there was no query."""
         cursors: list[_Cursor | None] = []
         with self._connection.pipeline():
