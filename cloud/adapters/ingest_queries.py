@@ -9,7 +9,7 @@ So what grows is only ever asked by a key, in one of three ways that leave no ot
 * ``$wanted``, the list as a table ``w``, standing first with ``CROSS JOIN``: for what does not grow with the orders.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 from typing import Final
@@ -88,10 +88,10 @@ PROGRAMMES: Final = Template(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a batch touches, without doubles. Lists are sorted."""
+    """What a batch touches. All but the requests are sorted and without doubles."""
 
     numbers: Sequence[str]
-    requests: Collection[UUID]
+    requests: Sequence[UUID]
     sequences: Sequence[tuple[str, int]]
     devices: Sequence[str]
     staff: Sequence[str]
@@ -99,17 +99,23 @@ class Wanted:
 
 def wanted_by(asks: Sequence[Ask]) -> Wanted:
     """List what must be read to judge these requests."""
+    numbers: set[str] = set()
+    sequences: set[tuple[str, int]] = set()
+    devices: set[str] = set()
+    staff: set[str] = set()
+    for ask in asks:
+        numbers.update(ask.request.voucher_nos)
+        if ask.sender_kind != "device":
+            staff.add(ask.sender_id)
+            continue
+        devices.add(ask.sender_id)
+        if isinstance(ask.request, Redeem):
+            sequences.add((ask.sender_id, ask.request.sequence))
     return Wanted(
         # A number that is none can be in no table: the judge calls the request malformed.
-        numbers=sorted({number for ask in asks for number in ask.request.voucher_nos if is_voucher_no(number)}),
-        requests={ask.request_id for ask in asks},
-        sequences=sorted(
-            {
-                (ask.sender_id, ask.request.sequence)
-                for ask in asks
-                if ask.sender_kind == "device" and isinstance(ask.request, Redeem)
-            }
-        ),
-        devices=sorted({ask.sender_id for ask in asks if ask.sender_kind == "device"}),
-        staff=sorted({ask.sender_id for ask in asks if ask.sender_kind == "staff"}),
+        numbers=sorted(filter(is_voucher_no, numbers)),
+        requests=[ask.request_id for ask in asks],
+        sequences=sorted(sequences),
+        devices=sorted(devices),
+        staff=sorted(staff),
     )

@@ -74,7 +74,7 @@ _LOCK_SOME: Final = (
 _LIST: Final = "unnest(%s::text[]) AS w(value)"
 _AMONG: Final = "= ANY(%s::text[])"
 _VOUCHERS: Final = queries.VOUCHERS.substitute(among=_AMONG)
-_MARKS: Final = queries.MARKS.substitute(among=_AMONG)
+_MARKS: Final = queries.MARKS.substitute(among="= ANY(%(numbers)s::text[])")
 _ANSWERS: Final = queries.ANSWERS.substitute(among="= ANY(%s::uuid[])")
 _SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::bigint[]) AS w(sender_id, sequence)")
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
@@ -84,7 +84,7 @@ _LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
 
 _Connection = psycopg.Connection[Row]
 _Cursor = psycopg.Cursor[Row]
-_Statement = tuple[str, Sequence[str | BinaryArray]]
+_Statement = tuple[str, Sequence[str | BinaryArray] | Mapping[str, str]]
 
 
 class PostgresIngestStore:
@@ -177,7 +177,7 @@ class _PostgresIngestTransaction:
         statements = [
             _locks(wanted.numbers),
             (_VOUCHERS, (numbers,)),
-            (_MARKS, (numbers, numbers, numbers)),
+            (_MARKS, {"numbers": numbers}),
             (_ANSWERS, (uuid_array([request_id.bytes for request_id in wanted.requests]),)),
             (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
             (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,

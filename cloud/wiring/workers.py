@@ -1,5 +1,6 @@
 """The two workers without a face: ingest and scheduler."""
 
+import gc
 import os
 import signal
 import threading
@@ -43,6 +44,9 @@ def answer_kiosks(wiring: Wiring, worker: int) -> None:
             stop=stop,
             meters=IngestMetrics(registry, line=line.state, elapsed_s=time.monotonic),
         )
+        # What is loaded by now stays for good: the collector need not walk it again and again while orders come in.
+        gc.collect()
+        gc.freeze()
         Ingest(parts).run()
 
 
