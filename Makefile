@@ -6,11 +6,11 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 DB ?= sqlite
 SEEDS ?= 200
-KILLS ?= 20
+KILLS ?= $(if $(filter ha,$(MAKECMDGOALS)),10,20)
 ONLY ?= all
 OUT ?= build/screens
 
-.PHONY: help demo test check bench simulate chaos screens
+.PHONY: help demo test check bench simulate chaos ha screens
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,9 +33,9 @@ check: ## ruff, mypy strict, import contracts, schema and docs drift
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_docs_drift.py
 
-bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|ingest
+bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|leg|ingest|latency|flood|growth|settle|confirm; N=redemptions; DOC=1
 	@.ci/setup test postgres
-	@exec $(PY) -m tests.bench --only $(ONLY)
+	@exec $(PY) -m tests.bench --only $(ONLY) $(if $(N),--redemptions $(N)) $(if $(filter 1 yes true,$(DOC)),--doc)
 
 simulate: ## deterministic simulation of kiosks, network and cloud; SEEDS=n
 	@.ci/setup test
@@ -44,6 +44,10 @@ simulate: ## deterministic simulation of kiosks, network and cloud; SEEDS=n
 chaos: ## real processes, killed at random while orders run; KILLS=n, DB=postgres
 	@.ci/setup test $(if $(filter postgres,$(DB)),postgres)
 	@exec $(PY) -m tests.chaos --kills $(KILLS) --db $(DB)
+
+ha: ## kill the primary of a three-node Patroni cluster under load; KILLS=n (10)
+	@.ci/setup test ha
+	@exec $(PY) -m tests.ha --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 screens: ## render every screen, page and document to PNG; OUT=folder
 	@.ci/setup test

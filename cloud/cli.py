@@ -24,7 +24,6 @@ from cloud.ports.books import Books
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
 from cloud.ports.fleet import Fleet
-from cloud.ports.line import WORKERS_MAX
 from cloud.ports.payouts import PayoutStore
 from cloud.ports.programmes import SetupStore
 from cloud.ports.reports import Reports
@@ -77,7 +76,7 @@ class Parts(Protocol):
     def randomness(self, length: int) -> bytes: ...
     def write_broker_files(self, folder: Path) -> Path: ...
     def run_web(self) -> None: ...
-    def run_ingest(self, worker: int) -> None: ...
+    def run_ingest(self) -> None: ...
     def run_schedule(self) -> None: ...
 
 
@@ -101,9 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     issue.add_argument("--holders", type=Path, required=True, help="CSV with the columns name and national_id or last_four")
     issue.add_argument("--sheets", type=Path, required=True, help="folder for PDF and PNG")
     add("web", lambda _, parts: parts.run_web(), "serve pages and HTTP interface until stopped")
-    ingest = add("ingest", lambda arguments, parts: parts.run_ingest(arguments.worker), "answer kiosks until stopped")
-    numbers = range(1, WORKERS_MAX + 1)
-    ingest.add_argument("--worker", type=int, choices=numbers, default=1, help="its number, where several stand by")
+    add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped; several may run on PostgreSQL")
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
     add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
     add("settle", _settle, "close every week that has ended; safe to repeat")
@@ -187,7 +184,7 @@ def _confirm_all(arguments: argparse.Namespace, parts: Parts) -> None:
 def _settle(_: argparse.Namespace, parts: Parts) -> None:
     closed = settle_due(parts.settlements, now=parts.clock.now())
     _print_json(
-        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(len(one.claims) for one in closed)}
+        {"closed": [one.period.starts_on.isoformat() for one in closed], "claims": sum(one.claim_count for one in closed)}
     )
 
 
@@ -230,8 +227,8 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:
-    found = reconcile(parts.books)
-    _print_json(msgspec.to_builtins(found.totals))
+    found = reconcile(parts.books, now=parts.clock.now())
+    _print_json({**msgspec.to_builtins(found.totals), "programmes": msgspec.to_builtins(found.programmes)})
     if found.breach is not None:
         raise CommandError(str(found.breach))
 

@@ -32,6 +32,15 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Port = 8883
     public_host: str = "127.0.0.1"
+    region: Annotated[str, Meta(pattern="^[a-z0-9-]{1,32}$")] = "main"
+    """Which of several brokers this is. Workers of one region share its sessions out; regions may share a database."""
+
+
+class Ingest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the kiosks of a region are shared out among its ingest workers."""
+
+    sessions: Literal[1, 2, 4, 8, 16] = 1
+    """Into how many parts; so many workers can be at work at once. Every worker of a region must say the same."""
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,7 +48,8 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65_000)] = 9470
-    """The first of several: ``web`` listens on it, ``schedule`` on the next one, ``ingest`` on the one after."""
+    """The first of several: ``web`` listens on it, ``schedule`` on the next one, ``ingest`` on the one after, or the first
+    free one after that where several run on one machine."""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,7 +78,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
     database_url: str
-    """``sqlite:////absolute/path`` or ``postgresql://user@host:port/name``."""
+    """``sqlite:////absolute/path``; ``postgresql://user@host:port/name``,
+    or of several hosts ``…@host1:port,host2:port/name``."""
     vault_dir: str
     public_host: str = "127.0.0.1:8080"
     """Printed into voucher codes: where the staff scan page is reached."""
@@ -76,6 +87,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Empty for the real calendar."""
     web: Web = msgspec.field(default_factory=Web)
     broker: Broker = msgspec.field(default_factory=Broker)
+    ingest: Ingest = msgspec.field(default_factory=Ingest)
     metrics: Metrics | None = None
     """Absent: nothing is served."""
     log: Log = msgspec.field(default_factory=Log)

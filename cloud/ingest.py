@@ -53,7 +53,8 @@ WAIT_S: Final = 0.5
 
 TRIES_MAX: Final = 3
 RETRY_FIRST_S: Final = 0.1
-RETRY_MAX_S: Final = 5.0
+RETRY_MAX_S: Final = 1.0
+"""Longest pause before the database is tried again. A fail-over is over at a moment that nobody announces."""
 
 REQUESTS_PER_S_MAX: Final = 50.0
 REQUESTS_BURST_MAX: Final = 500

@@ -65,7 +65,7 @@ def run_schedule(parts: ScheduleParts) -> None:
 
 def _settle(parts: ScheduleParts) -> datetime:
     for settlement in settle_due(parts.settlements, now=parts.clock.now()):
-        _log.info("closed the week from %s: %d claims", settlement.period.starts_on, len(settlement.claims))
+        _log.info("closed the week from %s: %d claims", settlement.period.starts_on, settlement.claim_count)
         parts.meters.settled(settlement.closed_at)
     due = next_due(parts.settlements, now=parts.clock.now())
     parts.meters.due(due)

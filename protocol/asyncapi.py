@@ -23,7 +23,7 @@ from protocol.messages import (
     Released,
 )
 from protocol.reasons import Reason
-from protocol.topics import RequestKind
+from protocol.topics import LANES, RequestKind
 
 Document = dict[str, Any]
 
@@ -35,7 +35,7 @@ ACCEPTED_TYPES: Final = {
 """What a request of each kind is answered with when it is not refused."""
 
 _STRUCTS = (Check, Redeem, Release, CheckAccepted, RedeemAccepted, Released, Refused, DeviceState)
-_ROOT = "vk/v1/{site}/{device}"
+_ROOT = "vk/v1/{lane}/{site}/{device}"
 _SCHEMA = "#/components/schemas/{name}"
 
 
@@ -61,6 +61,10 @@ def asyncapi_document() -> Document:
             "schemas": _schemas(),
             "messages": _messages(),
             "parameters": {
+                "lane": {
+                    "description": "First hexadecimal digit, lower case, of the SHA-256 of the device id.",
+                    "enum": list(LANES),
+                },
                 "site": {"description": "Where the kiosk stands: 3 to 32 lower-case letters, digits and hyphens."},
                 "device": {"description": "The kiosk: certificate CN, MQTT user name and client id at once; same alphabet."},
             },
@@ -94,7 +98,7 @@ def _channel(address: str, message: str) -> Document:
     return {
         "address": address,
         "messages": {message: {"$ref": f"#/components/messages/{message}"}},
-        "parameters": {name: {"$ref": f"#/components/parameters/{name}"} for name in ("site", "device")},
+        "parameters": {name: {"$ref": f"#/components/parameters/{name}"} for name in ("lane", "site", "device")},
     }
 
 

@@ -47,6 +47,10 @@ class Event(Struct, frozen=True, gc=False, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Event) and self._told == other._told
 
+    def __ne__(self, other: object) -> bool:
+        # Struct has one of its own, by identity: it would contradict the line above.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self._told)
 

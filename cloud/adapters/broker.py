@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cloud.adapters.certificates import FleetAuthority, worker_name
-from cloud.ports.line import WORKERS_MAX
+from cloud.adapters.certificates import FleetAuthority, session_name
+from cloud.ports.sessions import SESSIONS_MAX
 from protocol.errors import PortError
 from protocol.limits import PACKET_BYTES_MAX
 
@@ -35,16 +35,16 @@ SESSION_DAYS: Final = 14
 
 _KIOSK_ACL: Final = """\
 # Every kiosk: its own branch only. %u is the CN of its certificate.
-pattern write vk/v1/+/%u/req/+
-pattern write vk/v1/+/%u/state/conn
-pattern read vk/v1/+/%u/rep/+
+pattern write vk/v1/+/+/%u/req/+
+pattern write vk/v1/+/+/%u/state/conn
+pattern read vk/v1/+/+/%u/rep/+
 """
 _WORKER_ACL: Final = """
-# An ingest worker: hears requests and presence, speaks answers.
+# Whoever serves a session of the ingest workers: hears requests and presence, speaks answers.
 user {name}
-topic read vk/v1/+/+/req/+
-topic read vk/v1/+/+/state/conn
-topic write vk/v1/+/+/rep/+
+topic read vk/v1/+/+/+/req/+
+topic read vk/v1/+/+/+/state/conn
+topic write vk/v1/+/+/+/rep/+
 """
 
 _SETTINGS: Final = """\
@@ -121,7 +121,7 @@ def write_broker_files(folder: Path, place: BrokerPlace, authority: FleetAuthori
         "server.crt": server.certificate_pem,
         "server.key": server.key_pem,
         "revoked.crl": authority.revocation_list(revoked),
-        "acl": _KIOSK_ACL + "".join(_WORKER_ACL.format(name=worker_name(number + 1)) for number in range(WORKERS_MAX)),
+        "acl": _KIOSK_ACL + "".join(_WORKER_ACL.format(name=session_name(number)) for number in range(SESSIONS_MAX)),
         "mosquitto.conf": _settings(folder, place),
     }
     try:

@@ -24,13 +24,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloud.ports.clock import Clock
 from cloud.ports.fleet import IssuedCertificate
-from cloud.ports.line import WORKERS_MAX
+from cloud.ports.sessions import SESSIONS_MAX
 from protocol.errors import ProtocolError
 
 DEVICE_VALID: Final = timedelta(days=90)
 SERVER_VALID: Final = timedelta(days=3650)
 WORKER_VALID: Final = timedelta(days=398)
-"""The worker's certificate is made anew at every start of the worker."""
+"""The worker's certificate is made anew whenever it begins to hold a session."""
 CA_VALID: Final = timedelta(days=7300)
 CRL_VALID: Final = timedelta(days=3650)
 """Long, because a broker whose list has run out refuses everybody."""
@@ -49,15 +49,15 @@ class KeyPair:
         return "KeyPair(…)"
 
 
-def worker_name(number: int) -> str:
-    """Return the CN of an ingest worker, and thereby its user name and client id at the broker.
+def session_name(session: int) -> str:
+    """Return the CN of whoever serves a session, and thereby the user name and client id at the broker.
 
     Raises:
-        ValueError: the broker knows no such worker.
+        ValueError: the broker knows no such session.
     """
-    if not 1 <= number <= WORKERS_MAX:
-        raise ValueError(f"workers are numbered 1 to {WORKERS_MAX}, not {number}")
-    return f"cloud-ingest-{number}"
+    if not 0 <= session < SESSIONS_MAX:
+        raise ValueError(f"sessions are numbered 0 to {SESSIONS_MAX - 1}, not {session}")
+    return f"cloud-ingest-{session}"
 
 
 def make_ca(now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
@@ -104,9 +104,9 @@ class FleetAuthority:
         alternative = x509.SubjectAlternativeName([_general_name(host) for host in names])
         return self._pair(names[0], ExtendedKeyUsageOID.SERVER_AUTH, SERVER_VALID, alternative)
 
-    def worker_certificate(self, number: int = 1) -> KeyPair:
-        """Make a key and certificate for an ingest worker."""
-        return self._pair(worker_name(number), ExtendedKeyUsageOID.CLIENT_AUTH, WORKER_VALID)
+    def worker_certificate(self, session: int = 0) -> KeyPair:
+        """Make a key and certificate for an ingest worker that serves a session."""
+        return self._pair(session_name(session), ExtendedKeyUsageOID.CLIENT_AUTH, WORKER_VALID)
 
     def revocation_list(self, serials: Iterable[str]) -> str:
         """Sign the list of revoked certificates, given their serial numbers in hexadecimal; PEM."""

@@ -18,9 +18,9 @@ DriverError = sqlite3.Error | psycopg.Error
 _POSTGRES_CONFLICTS = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the server picked this transaction to go again."""
 
-_POSTGRES_PASSING = ("08", "53", "57", "55P03", "25006", "25P03")
-"""Connection lost, resources short (a full disk among them), shut down or cancelled, lock wait over, read-only because it is
-a standby now, idle for too long."""
+_POSTGRES_PASSING = ("08", "53", "57", "58", "55P03", "25006", "25P03")
+"""Connection lost, resources short (a full disk among them), shut down or cancelled, the server's disk fails (a fail-over is
+near), lock wait over, read-only because it is a standby now, idle for too long."""
 
 _SQLITE_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PROTOCOL")
 _REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError)

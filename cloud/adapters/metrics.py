@@ -68,7 +68,7 @@ class IngestMetrics:
             "voucher_ingest_oldest_seconds", "Age of the oldest message of the round at hand; 0 if idle.", registry=registry
         )
         oldest.set_function(self._oldest_s)
-        registry.register(_LineCollector(line))
+        registry.register(_LineCollector(line, elapsed_s))
 
     def took(self, count: int, *, oldest_at_s: float) -> None:
         self._oldest_at_s = oldest_at_s
@@ -97,13 +97,28 @@ class IngestMetrics:
 
 
 class _LineCollector(Collector):
-    def __init__(self, line: Callable[[], LineState]) -> None:
+    def __init__(self, line: Callable[[], LineState], elapsed_s: Callable[[], float]) -> None:
         self._line = line
+        self._elapsed_s = elapsed_s
 
     def collect(self) -> Iterator[Metric]:
         state = self._line()
-        yield GaugeMetricFamily("voucher_ingest_connected", "1 while connected to the broker.", value=float(state.connected))
-        yield GaugeMetricFamily("voucher_ingest_waiting", "Messages that arrived and were not taken yet.", value=state.waiting)
+        now_s = self._elapsed_s()
+        connected = GaugeMetricFamily(
+            "voucher_ingest_connected", "1 while this worker is connected to the broker for the session.", labels=("session",)
+        )
+        waiting = GaugeMetricFamily(
+            "voucher_ingest_waiting", "Messages that arrived and were not taken yet.", labels=("session",)
+        )
+        lag = GaugeMetricFamily(
+            "voucher_ingest_lag_seconds", "Age of the oldest of them; 0 if none waits.", labels=("session",)
+        )
+        for number, session in enumerate(state.sessions):
+            labels = (str(number),)
+            connected.add_metric(labels, float(session.connected))
+            waiting.add_metric(labels, session.waiting)
+            lag.add_metric(labels, 0.0 if session.oldest_at_s is None else max(0.0, now_s - session.oldest_at_s))
+        yield from (connected, waiting, lag)
         yield CounterMetricFamily(
             "voucher_ingest_reconnects", "Connections to the broker that were lost.", value=state.reconnects
         )

@@ -1,84 +1,34 @@
-"""The line to the kiosks on paho-mqtt: MQTT 5 over mutual TLS, acknowledged by hand.
+"""The line to the kiosks: every session of a region's broker that this worker holds, taken from as if it were one.
 
-What is known about paho and Mosquitto, measured, and what follows from it:
+All sessions fill one bounded queue, so a worker has one round at a time, however many it holds. An answer leaves by the session
+whose lanes its kiosk is on, and an acknowledgement by the very connection that brought the message, or not at all.
 
-* An exception in a callback ends the network thread while ``is_connected()`` stays true. Every callback here is wrapped, and
-  :meth:`MqttLine.take` looks whether the thread lives.
-* ``ack(mid)`` knows nothing of connections: a packet id of an earlier one may stand for another message on this one. Every
-  delivery carries the number of its connection, and numbers change before a new connection can begin.
-* Mosquitto 2.0.11 does not keep to ``receive_maximum`` once messages have queued: after the first acknowledgements it sends
-  the whole queue (7000 unacknowledged with a limit of 1000). What is dropped then keeps its slot until the connection ends.
-  So nothing is dropped: while the queue here is full the socket is not read, and TCP holds the broker back.
-* QoS 0 is outside every limit, so it is not taken at all; kiosks ask and report with QoS 1.
-* Answers wait in memory only, and not many: what does not fit is not sent; the kiosk asks again and gets the stored answer.
-  What was in flight when a connection broke is sent again on the next one, marked so, as MQTT 5 §4.4 wants it.
-* paho publishes, reads and acknowledges one packet at a time: :mod:`cloud.adapters.mqtt_client` does so by the block.
-* Without TCP_NODELAY a round trip takes 88 ms instead of half a millisecond.
-
-The lock guards the connection's number and what is to be sent. Only the network thread writes to the socket: OpenSSL does not
-take two at once.
+Who holds which session is not decided here (:mod:`cloud.adapters.session_keeper`).
 """
 
-import functools
-import logging
-import socket
 import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, ParamSpec
-
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
+from typing import Final
 
 from cloud.adapters.certificates import KeyPair
-from cloud.adapters.mqtt_client import BlockClient
-from cloud.adapters.mqtt_queues import Answers, Arrivals
-from cloud.adapters.mqtt_wire import Publish, pack_fixed_properties, pack_pubacks, pack_publish
+from cloud.adapters.mqtt_queues import Arrivals
+from cloud.adapters.mqtt_session import RECEIVE_MAX, BrokerAddress, MqttSession
 from cloud.ports.line import Delivery
-from cloud.ports.meters import LineState
-from protocol.envelope import CONTENT_TYPE, Event, encode_properties
+from cloud.ports.meters import LineState, SessionState
+from cloud.ports.sessions import SESSIONS_MAX
+from protocol.envelope import Event
 from protocol.errors import PortError
-from protocol.limits import PACKET_BYTES_MAX
-from protocol.topics import CONNECTIONS_FILTER, REQUESTS_FILTER
+from protocol.topics import LANE_AT, LANES
 
-RECEIVE_MAX: Final = 1_000
-"""Deliveries not yet acknowledged, as far as the broker keeps to it, and not yet taken; more gained nothing when measured."""
-
-ANSWERS_IN_FLIGHT_MAX: Final = 500
-"""Below what the broker allows (``max_inflight_messages``), since paho does not look."""
-
-ANSWERS_QUEUED_MAX: Final = 2_000
-ANSWER_EXPIRY_S: Final = 300
-"""An answer that its kiosk did not fetch by then is dropped by the broker. The kiosk asks again."""
-
-SESSION_EXPIRY_S: Final = 7 * 86_400
-KEEPALIVE_S: Final = 20
-RECONNECT_S: Final = (1, 10)
-SENT_WAIT_S: Final = 0.05
-"""Longest wait for the socket to take a round's answers; a broker that does not read must not hold the round up for longer."""
-
-_RECEIVED_BYTES_MAX: Final = PACKET_BYTES_MAX * 2
-_FIRST_FAILURE: Final = 0x80
-_FIXED_PROPERTIES: Final = pack_fixed_properties(content_type=CONTENT_TYPE, expiry_s=ANSWER_EXPIRY_S)
-
-_log = logging.getLogger(__name__)
-_P = ParamSpec("_P")
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerAddress:
-    """Where the broker listens."""
-
-    host: str
-    port: int
+CONFIRMED_S: Final = 5.0
+"""How long the locks, once seen, count as held where a connection is to be made anew."""
 
 
 def worker_tls(ca_pem: str, pair: KeyPair) -> ssl.SSLContext:
@@ -95,199 +45,153 @@ def worker_tls(ca_pem: str, pair: KeyPair) -> ssl.SSLContext:
     return context
 
 
-def _guarded(callback: Callable[_P, None]) -> Callable[_P, None]:
-    @functools.wraps(callback)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            callback(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - whatever it is, it must not leave
-            # The network thread must live; what was lost is sent again because it was not acknowledged.
-            _log.exception("a callback of the MQTT client failed")
-
-    return guarded
-
-
 class MqttLine:
-    """``Line`` on one broker. Use as a context manager: entering connects in the background, leaving disconnects."""
+    """``Line`` and ``SessionLine`` on one broker. A context manager: leaving drops what is held."""
 
-    def __init__(self, address: BrokerAddress, tls: ssl.SSLContext, *, client_id: str) -> None:
-        """Nothing is connected yet.
+    def __init__(self, address: BrokerAddress, tls: Callable[[int], ssl.SSLContext], *, sessions: int = 1) -> None:
+        """Nothing is held yet.
 
         Args:
-            client_id: the CN of the certificate in ``tls``; the broker sets it anyway.
+            tls: makes the settings of a session, with a certificate of its name.
+            sessions: of the region, all workers together.
         """
         self._address = address
+        self._tls = tls
+        self._sessions = sessions
+        self._session_of = {lane: place % sessions for place, lane in enumerate(LANES)}
         self._arrived = Arrivals(RECEIVE_MAX)
-        self._answers = Answers(in_flight_max=ANSWERS_IN_FLIGHT_MAX, count_max=ANSWERS_QUEUED_MAX)
-        self._acknowledged: list[int] = []
-        self._lock = threading.Lock()
-        self._connection = 0
-        self._is_online = False
-        self._client = self._make_client(client_id, tls)
+        # By number. One place is one step to other threads; only one of them changes what is held.
+        self._held: list[MqttSession | None] = [None] * SESSIONS_MAX
+        self._leaving: deque[tuple[Sequence[MqttSession], threading.Event]] = deque()
+        self._connections = count()
+        self._reconnects = 0
+        self._confirmed_at_s = float("-inf")
+        self._tell_lost: Callable[[], None] = _tell_nobody
+        self._failure: Exception | None = None
 
     def __enter__(self) -> "MqttLine":
-        properties = _properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = SESSION_EXPIRY_S
-        properties.ReceiveMaximum = RECEIVE_MAX
-        properties.MaximumPacketSize = _RECEIVED_BYTES_MAX
-        self._client.connect_async(
-            self._address.host, self._address.port, KEEPALIVE_S, clean_start=False, properties=properties
-        )
-        self._client.loop_start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        self.drop_all()
+
+    # The worker's side: see cloud.ports.line.Line ---------------------------------------------------------------------------
 
     def take(self, count_max: int, *, wait_s: float) -> Sequence[Delivery]:
-        """Return what queued; see :class:`cloud.ports.line.Line`."""
-        if not self._client.network_lives:
-            raise PortError("the MQTT network thread has died", retry=False)
+        """Return what queued."""
         self.flush()
+        while self._leaving:
+            sessions, has_left = self._leaving.popleft()
+            self._let_go(sessions)
+            has_left.set()
+        self._check()
         taken = self._arrived.take(count_max, wait_s=wait_s)
-        # What an earlier connection brought comes again on this one: judging it now would only cost a second round.
-        return [delivery for delivery in taken if delivery.connection == self._connection]
+        # What an earlier connection brought comes again on another: judging it now would only cost a second round.
+        live = {session.connection for session in self._held if session is not None}
+        return [delivery for delivery in taken if delivery.connection in live]
 
     def publish(self, topic: str, event: Event) -> None:
-        """Send an answer with QoS 1."""
-        packet_id = self._client.next_packet_id()
-        packet = pack_publish(
-            topic,
-            event.body,
-            packet_id=packet_id,
-            correlation=event.id.bytes,
-            fixed=_FIXED_PROPERTIES,
-            properties=encode_properties(event),
-        )
-        with self._lock:
-            if not self._answers.is_full:
-                self._answers.add(packet_id, packet)
-                return
-        _log.warning("too many answers wait for the broker; one was not sent, its kiosk will ask again")
+        """Send an answer with QoS 1, by the session of its lane; not at all where another worker holds that."""
+        session = self._held[self._session_of[topic[LANE_AT]]]
+        if session is not None:
+            session.publish(topic, event)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge on the connection that brought the message, or not at all."""
-        with self._lock:
-            if delivery.connection == self._connection:
-                self._acknowledged.append(delivery.packet_id)
+        session = self._held[delivery.connection % SESSIONS_MAX]
+        if session is not None:
+            session.acknowledge(delivery)
 
     def flush(self) -> None:
-        """Hand everything to the network thread in one piece."""
-        with self._lock:
-            packets = self._answers.take_due() if self._is_online else []
-            has_answers = bool(packets)
-            if self._acknowledged:
-                packets.append(pack_pubacks(self._acknowledged))
-                self._acknowledged.clear()
-            self._client.send_joined(packets)
-        if has_answers:
-            # A worker that dies now has answered; only then is "answered" a moment that a test can kill it at.
-            self._client.wait_sent(SENT_WAIT_S)
+        """Hand everything to the network threads."""
+        for session in self._held:
+            if session is not None:
+                session.flush()
 
     def state(self) -> LineState:
         """How it is at this moment; may be asked from any thread."""
-        # The connection's number goes up whenever one is lost.
-        return LineState(self._client.is_connected(), len(self._arrived), self._connection)
+        waiting = self._arrived.waiting_by(lambda delivery: delivery.connection % SESSIONS_MAX)
+        states = []
+        for number, session in enumerate(self._held[: self._sessions]):
+            found = waiting.get(number, (0, None))
+            states.append(SessionState(session is not None and session.is_connected, *found))
+        return LineState(states, self._reconnects)
 
-    # What the network thread calls ----------------------------------------------------------------------------------------
+    # The keeper's side: see cloud.ports.sessions.SessionLine ------------------------------------------------------------------
 
-    @_guarded
-    def received(self, publishes: Sequence[tuple[Publish, bool]]) -> None:
-        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
-        connection, at_s = self._connection, time.monotonic()
-        self._arrived.put(
-            [
-                Delivery(one.topic, one.payload, one.properties, retained, connection, one.packet_id, at_s)
-                for one, retained in publishes
-            ]
-        )
+    def hold(self, session: int) -> None:
+        """Connect a session."""
+        tls = self._tls(session)
+        held = MqttSession(session, self._sessions, self._address, self._arrived, self)
+        # Before it starts: what arrives for nobody is dropped, and would not come again on this connection.
+        self._held[session] = held
+        held.start(tls)
 
-    @_guarded
-    def acknowledged(self, acknowledgements: Sequence[tuple[int, int]]) -> None:
-        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
-        with self._lock:
-            for packet_id, _ in acknowledgements:
-                self._answers.done(packet_id)
-            if self._is_online:
-                self._client.send_joined(self._answers.take_due())
-        for _, reason in acknowledgements:
-            # "No matching subscribers" is no failure: that kiosk is away and will ask again.
-            if reason >= _FIRST_FAILURE:
-                _log.error("the broker refused an answer: reason 0x%02x", reason)
+    def leave(self, sessions: Collection[int], *, wait_s: float) -> None:
+        """Disconnect sessions between two rounds."""
+        leaving = [held for session in sessions if (held := self._held[session]) is not None]
+        has_left = threading.Event()
+        self._leaving.append((leaving, has_left))
+        has_left.wait(wait_s)
+        self._let_go(leaving)
+        _end(leaving)
 
-    def has_room(self, wait_s: float) -> bool:
-        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
-        return self._arrived.has_room(wait_s)
+    def drop_all(self) -> None:
+        """Disconnect everything at once."""
+        dropped = [held for held in self._held if held is not None]
+        self._let_go(dropped)
+        _end(dropped)
 
-    def holds(self, packet_id: int) -> bool:
-        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
-        return packet_id in self._answers
+    def confirm(self, at_s: float) -> None:
+        """The locks were held at that second."""
+        self._confirmed_at_s = at_s
 
-    def _make_client(self, client_id: str, tls: ssl.SSLContext) -> BlockClient:
-        client = BlockClient(self, client_id=client_id, packet_bytes_max=_RECEIVED_BYTES_MAX)
-        client.tls_set_context(tls)
-        client.reconnect_delay_set(*RECONNECT_S)
-        client.on_socket_open = _guarded(_without_delay)
-        client.on_connect = _guarded(self._connected)
-        client.on_connect_fail = _guarded(self._not_connected)
-        client.on_disconnect = _guarded(self._disconnected)
-        client.on_subscribe = _guarded(_subscribed)
-        client.on_message = _guarded(self._received_otherwise)
-        return client
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """Tell when a connection has broken."""
+        self._tell_lost = tell
 
-    def _new_connection(self) -> None:
-        with self._lock:
-            self._is_online = False
-            self._connection += 1
-            self._acknowledged.clear()
-        # Emptied by the thread that fills it, and before it can fill it again.
-        self._arrived.clear()
+    def fail(self, problem: Exception) -> None:
+        """Tell whoever takes next."""
+        self._failure = problem
 
-    def _connected(
-        self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            _log.error("the broker refused the connection: %s", reason)
-            return
-        _log.info("connected to the broker, session %s", "kept" if flags.session_present else "new")
-        # Once per session, retained presence is wanted; not again at every reconnect.
-        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-        client.subscribe([(REQUESTS_FILTER, options), (CONNECTIONS_FILTER, options)])
-        with self._lock:
-            self._is_online = True
-            self._client.send_joined([*self._answers.take_again(), *self._answers.take_due()])
+    # What sessions ask: see cloud.adapters.mqtt_session.SessionOwner ----------------------------------------------------------
 
-    def _not_connected(self, _client: Client, _userdata: Any) -> None:
-        _log.warning("the broker at %s:%d cannot be reached", self._address.host, self._address.port)
+    def new_connection(self, session: int) -> int:
+        """Return a number that no other connection has, and that says whose it is."""
+        return next(self._connections) * SESSIONS_MAX + session
 
-    def _disconnected(
-        self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._new_connection()
-        _log.info("disconnected from the broker: %s", reason)
+    def may_connect(self, *, since_s: float) -> bool:
+        """Tell whether the sessions are known to be this worker's."""
+        confirmed_at_s = self._confirmed_at_s
+        return confirmed_at_s > since_s and time.monotonic() - confirmed_at_s < CONFIRMED_S
 
-    def _received_otherwise(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        """What paho had to read: whatever is not a plain publish with QoS 1."""
-        if message.qos != 1:
-            _log.warning("a message with QoS %d was dropped", message.qos)
-            return
-        properties = tuple(getattr(message.properties, "UserProperty", ()))
-        publish = Publish(message.topic, message.mid, properties, bytes(message.payload))
-        self.received([(publish, message.retain)])
+    def lost(self) -> None:
+        """A connection broke."""
+        self._reconnects += 1
+        self._tell_lost()
+
+    def _let_go(self, sessions: Sequence[MqttSession]) -> None:
+        for session in sessions:
+            if self._held[session.number] is session:
+                self._held[session.number] = None
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            if isinstance(self._failure, PortError):
+                raise self._failure
+            raise PortError("the keeper of the sessions failed", retry=False) from self._failure
+        for session in self._held:
+            if session is not None and session.has_died:
+                raise PortError("the MQTT network thread has died", retry=False)
 
 
-def _properties(packet_type: int) -> Properties:
-    return Properties(packet_type)  # type: ignore[no-untyped-call]
+def _tell_nobody() -> None:
+    """Where every session is always this worker's."""
 
 
-def _without_delay(_client: Client, _userdata: Any, connection: Any) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _subscribed(_client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None) -> None:
-    refused = [reason for reason in reasons if reason.is_failure]
-    if refused:
-        _log.error("the broker refused a subscription: %s", refused[0])
-    else:
-        _log.info("listening to the kiosks")
+def _end(sessions: Sequence[MqttSession]) -> None:
+    # First all goodbyes, then the waits for them.
+    for session in sessions:
+        session.disconnect()
+    for session in sessions:
+        session.close()

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cloud.adapters.mqtt_wire import pack_again
 from cloud.ports.line import Delivery
@@ -45,10 +45,23 @@ class Arrivals:
             self._changed.notify_all()
             return taken
 
-    def clear(self) -> None:
-        """Forget all of them."""
+    def forget(self, connection: int) -> None:
+        """Forget what a connection brought."""
         with self._changed:
+            kept = [delivery for delivery in self._waiting if delivery.connection != connection]
             self._waiting.clear()
+            self._waiting.extend(kept)
+            self._changed.notify_all()
+
+    def waiting_by(self, key: Callable[[Delivery], int]) -> dict[int, tuple[int, float]]:
+        """Return, for every key, how many wait and when the oldest of them arrived."""
+        with self._changed:
+            waiting = list(self._waiting)
+        found: dict[int, tuple[int, float]] = {}
+        for delivery in waiting:
+            number, oldest_at_s = found.get(key(delivery), (0, delivery.arrived_at_s))
+            found[key(delivery)] = (number + 1, oldest_at_s)
+        return found
 
 
 class Answers:

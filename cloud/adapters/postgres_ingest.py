@@ -15,6 +15,11 @@ its count: before the first read the transaction locks every voucher number of i
 memory of fixed size, so a batch of more than :data:`VOUCHER_LOCKS_MAX` numbers takes the gate alone instead, which every
 other batch shares. Reading after locking needs ``READ COMMITTED``: under a stricter level the snapshot would be older than
 the lock. The same locks keep holds and uses of a voucher still while they are judged.
+
+**What is read may not have reached a standby.** After a crash, or after somebody ended a waiting commit, the primary shows
+transactions that a fail-over would still forget. So a stored answer is not given again before a commit of this very
+transaction has waited for the standbys, even if it writes nothing: commits reach them in order. And after any failure the
+connection is not used again: the next one looks for the server that takes writes.
 """
 
 import select
@@ -24,16 +29,19 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from cloud.adapters import ingest_queries as queries
+from cloud.adapters.commit_doubt import CommitDoubt
 from cloud.adapters.driver_failures import translated
 from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import Wanted, wanted_by
 from cloud.adapters.ingest_rows import APPENDED, HOLDS, Spelling, Target, remembered
+from cloud.adapters.limited_wait import LimitedConnection
 from cloud.adapters.postgres_arrays import (
     COLUMN_TYPES,
     BinaryArray,
@@ -47,11 +55,14 @@ from cloud.adapters.postgres_arrays import (
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
 from cloud.ports.ingest import IngestTransaction
+from protocol.errors import PortError
 
 VOUCHER_LOCKS_MAX: Final = 1_000
 """PostgreSQL has room for 6 400 locks as installed: six such batches at once."""
 
-CONNECT_WAIT_S: Final = 5
+ANSWER_WAIT_S: Final = 15.0
+"""A server that says nothing for so long is left and looked for anew. Longer than it waits for a lock, shorter than a dead
+primary is mourned."""
 
 _PLANNING: Final[Mapping[str, object]] = {
     # A plan for all sizes, made once. Made while a table is empty, it would scan it whole for ever after, and slower with every
@@ -80,9 +91,12 @@ _SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
 _STAFF: Final = queries.STAFF.substitute(wanted=_LIST)
 _PROGRAMMES: Final = queries.PROGRAMMES.substitute(wanted=_LIST)
+_MARK: Final = "SELECT pg_logical_emit_message(true, 'vk', '')"
+"""Writes to the log and to no table: a commit without any change would wait for nobody."""
+
 _LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
 
-_Connection = psycopg.Connection[Row]
+_Connection = LimitedConnection
 _Cursor = psycopg.Cursor[Row]
 _Statement = tuple[str, Sequence[str | BinaryArray] | Mapping[str, str]]
 
@@ -95,6 +109,7 @@ class PostgresIngestStore:
         self._parameters = dict(parameters)
         self._connections = IdleConnections(self._connect, is_fit=_is_fit)
         self._programmes: frozenset[str] = frozenset()
+        self._doubts: WeakKeyDictionary[_Connection, CommitDoubt] = WeakKeyDictionary()
 
     def begin(self) -> AbstractContextManager[IngestTransaction]:
         """Open a transaction; leaving it without ``save`` rolls back.
@@ -113,8 +128,11 @@ class PostgresIngestStore:
         with translated(), self._connections.borrow() as connection:
             try:
                 yield _PostgresIngestTransaction(connection, self)
+            except PortError:
+                connection.close()
+                raise
             finally:
-                if connection.info.transaction_status != TransactionStatus.IDLE:
+                if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
                     # A connection that cannot even roll back has lost its transaction, and is not used again.
                     with suppress(psycopg.Error):
                         connection.rollback()
@@ -122,17 +140,21 @@ class PostgresIngestStore:
     def _connect(self) -> _Connection:
         options = " ".join(f"-c {name}={value}" for name, value in {**POSTGRES_OPTIONS, **_PLANNING}.items())
         # Every statement here is one of a dozen that are used for ever: each is prepared at its first use.
-        connection: _Connection = psycopg.connect(
-            **{"connect_timeout": CONNECT_WAIT_S, **self._parameters, "options": options}, prepare_threshold=0
-        )
+        connection = LimitedConnection.connect(**{**self._parameters, "options": options}, prepare_threshold=0)
+        connection.answer_wait_s = ANSWER_WAIT_S
         try:
             register_arrays(connection)
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             check_synchronous_commit(connection)
+            self._doubts[connection] = CommitDoubt.of(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def doubt_of(self, connection: _Connection) -> CommitDoubt:
+        """What was heard on a connection about its commits."""
+        return self._doubts[connection]
 
     # What transactions share ---------------------------------------------------------------------------------------------
 
@@ -170,7 +192,10 @@ class _PostgresIngestTransaction:
             if decisions.holds:
                 self._connection.execute(_LET_GO, [text_array(sorted(decisions.holds))])
                 self._insert(HOLDS, HOLDS.rows(decisions, spell))
+            if not decisions.answers:
+                self._connection.execute(_MARK)
             self._connection.commit()
+        self._store.doubt_of(self._connection).check()
 
     def _read(self, wanted: Wanted, programmes: frozenset[str]) -> Found:
         numbers = text_array(wanted.numbers)

@@ -7,64 +7,40 @@ next settlement and keeps its own date (DOMAIN O-1).
 The amount of a claim is the face value of its vouchers, never the orders' totals (V-R15).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID, uuid5
+from typing import Final
+from uuid import UUID, uuid3
 
 from cloud.domain.calendar import Period, period_of
 
-_CLAIMS = UUID("5f0d9c0e-2f0b-5a34-8a5c-9d3f6b8e7a21")
-
-
-@dataclass(frozen=True, slots=True)
-class NewClaim:
-    """A claim that is about to get its lines."""
-
-    claim_id: UUID
-    merchant_id: str
-    programme_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One merchant's batch of one programme in one settlement. The sums are those of its lines."""
-
-    claim_id: UUID
-    merchant_id: str
-    programme_id: str
-    redemption_count: int
-    voucher_count: int
-    amount_twd: int
+CLAIM_IDS: Final = UUID("5f0d9c0e-2f0b-5a34-8a5c-9d3f6b8e7a21")
+"""Name space of the claims' ids (RFC 9562, version 3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One closed week."""
+    """One closed week; the sums are over all its claims."""
 
     period: Period
     closed_at: datetime
-    claims: tuple[Claim, ...]
+    claim_count: int
+    redemption_count: int
+    voucher_count: int
+    claimed_twd: int
 
-    @property
-    def voucher_count(self) -> int:
-        """Vouchers over all claims."""
-        return sum(claim.voucher_count for claim in self.claims)
 
-    @property
-    def claimed_twd(self) -> int:
-        """Money over all claims."""
-        return sum(claim.amount_twd for claim in self.claims)
+def claim_name(period: Period, merchant_id: str, programme_id: str) -> str:
+    """What a claim is: one merchant's batch of one programme in one settlement."""
+    return f"{period.starts_on.isoformat()}/{merchant_id}/{programme_id}"
 
 
 def claim_id_of(period: Period, merchant_id: str, programme_id: str) -> UUID:
-    """Id of a claim, from what it is: closing the same week twice makes the same ids, and the second is refused."""
-    return uuid5(_CLAIMS, f"{period.starts_on.isoformat()}/{merchant_id}/{programme_id}")
+    """Id of a claim, from what it is: closing the same week twice makes the same ids, and the second is refused.
 
-
-def new_claims(period: Period, pairs: Sequence[tuple[str, str]]) -> list[NewClaim]:
-    """Return one empty claim per pair of merchant and programme, sorted, so that two writers take rows in one order."""
-    return [NewClaim(claim_id_of(period, *pair), *pair) for pair in sorted(pairs)]
+    Of version 3, because its hash is one that every database computes too. It keeps no secret and proves nothing.
+    """
+    return uuid3(CLAIM_IDS, claim_name(period, merchant_id, programme_id))
 
 
 def first_open_period(last_closed: date | None, first_redeemed_at: datetime | None) -> Period | None:

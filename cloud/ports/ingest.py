@@ -23,10 +23,13 @@ class IngestTransaction(Protocol):
         """Read what the batch touches."""
 
     def save(self, decisions: Decisions) -> None:
-        """Write all of it; on return it is committed and on disk.
+        """Write all of it; on return it is committed and on disk, on a standby's too where there must be one.
+
+        With nothing to write it makes sure of what ``load`` has read: on return that is as safe as what is written.
 
         Raises:
             ConflictError: a constraint refused it; everything is rolled back.
+            PortError: the connection was lost, or no standby is known to have it: whether it is written is not known.
         """
 
 

@@ -5,14 +5,11 @@ from sending it again.
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from protocol.envelope import Event
-
-WORKERS_MAX: Final = 8
-"""Workers that may stand beside each other; the broker knows so many by name. Every one hears everything."""
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ device, and every distinction made is one of a fixed set, so that what is kept c
 Telling a meter never fails and never waits: an order must not hang on its being counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,12 +19,23 @@ Outcome = tuple[RequestKind, Reason | None]
 
 
 @dataclass(frozen=True, slots=True)
+class SessionState:
+    """How one of the region's sessions is at this worker, at this moment."""
+
+    connected: bool
+    """This worker holds it, and is connected."""
+    waiting: int = 0
+    """Messages that arrived and were not taken yet."""
+    oldest_at_s: float | None = None
+    """When the oldest of them arrived."""
+
+
+@dataclass(frozen=True, slots=True)
 class LineState:
     """How the line to the broker is at this moment."""
 
-    connected: bool
-    waiting: int
-    """Messages that arrived and were not taken yet."""
+    sessions: Sequence[SessionState]
+    """By number; of the whole region, whoever holds them."""
     reconnects: int
     """Connections lost since the start."""
 

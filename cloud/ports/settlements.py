@@ -1,13 +1,11 @@
 """Where settlements are kept."""
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 from cloud.domain.calendar import Period
-from cloud.domain.records import Journal
-from cloud.domain.settlement import Claim, NewClaim, Settlement
+from cloud.domain.settlement import Settlement
 
 
 class SettlementTransaction(Protocol):
@@ -16,17 +14,15 @@ class SettlementTransaction(Protocol):
     def find_open_period(self) -> Period | None:
         """The oldest week that is not closed; see :func:`cloud.domain.settlement.first_open_period`."""
 
-    def claimable(self, before: datetime) -> Sequence[tuple[str, str]]:
-        """Merchant and programme of everything confirmed, redeemed before that instant and in no claim."""
+    def close(self, period: Period, *, closed_at: datetime) -> Settlement:
+        """Take everything confirmed until now, redeemed before the week's end and in no claim; write claims and journals.
 
-    def add_lines(self, claims: Sequence[NewClaim], before: datetime) -> Sequence[Claim]:
-        """Put everything claimable of these pairs into its claim, and return the claims with the sums of what they now hold.
+        From here to the end of the transaction no confirmation is added: what comes later belongs to the next settlement. The
+        store itself sees to that, so that no caller can forget it.
 
-        Summing what was written, not what was read before, is what makes a confirmation that arrives in between harmless.
+        Raises:
+            RuntimeError: what was written does not sum to what was taken; nothing of it stays.
         """
-
-    def save(self, settlement: Settlement, journals: Sequence[Journal]) -> None:
-        """Write the settlement, its claims and their journals."""
 
 
 class SettlementStore(Protocol):

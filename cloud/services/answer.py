@@ -55,9 +55,8 @@ def answer_batch(store: IngestStore, asks: Sequence[Ask], *, now: datetime) -> l
 def _answer_once(store: IngestStore, asks: Sequence[Ask], now: datetime) -> list[StoredAnswer]:
     with store.begin() as transaction:
         judgement = judge(asks, transaction.load(asks), now)
-        if judgement.decisions.answers:
-            # Every change belongs to a new answer. Without one there is nothing to write and nothing to wait for.
-            transaction.save(judgement.decisions)
+        # With repeats alone, too: an answer that was only read may be one that a fail-over would still forget.
+        transaction.save(judgement.decisions)
     return judgement.answers
 
 

@@ -1,38 +1,43 @@
 """Reconcile: does every dollar stand where it should? Reads only, at any time, also while kiosks redeem.
 
-The rules (five of the project's invariants):
+The rules (six of the project's invariants):
 
 * **I1** a voucher has at most one redemption, and a redemption is worth its vouchers;
-* **I4** every journal sums to zero, and every fact has its journal over its amount, and no journal is without fact;
-* **I5** what was issued is what is there, and what is outstanding is what is not redeemed;
-* **I6** claims partition confirmed redemptions: each line has one claim and each claim and settlement the sum of its lines;
-* **I7** a payout pays its claim, whole, and no claim has two payouts that are open or paid; files sum to their payouts.
+* **I4** every journal sums to zero, every fact has its journal over its amount, no journal is without fact, and every account
+  holds what the rows say that it mirrors;
+* **I5** what was issued is unused, held, redeemed, expired or void, and what is outstanding is what is not redeemed;
+* **I6** claims partition confirmed redemptions: settlements are one chain, each claim is the sum of its lines, each settlement
+  the sum of its claims, and each merchant's redemptions are claimed or open;
+* **I7** a payout pays its claim, whole, and no claim has two payouts that are open or paid; files sum to their payouts;
+* **I13** the requests of a kiosk are one chain: a copy of it would show.
 
 Then the totals must add up, though each was summed by itself.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import datetime
 
-from cloud.ports.books import Books, Breach
+from cloud.ports.books import Audit, Books, Breach, ProgrammeCount
 from cloud.ports.reports import Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """Totals of one moment, and what is wrong with them, if anything."""
-
-    totals: Totals
-    breach: Breach | None
-
-
-def reconcile(books: Books) -> Reconciliation:
+def reconcile(books: Books, *, now: datetime) -> Audit:
     """Look at the books.
 
     Raises:
         PortError: the database failed.
     """
-    totals, breach = books.audit()
-    return Reconciliation(totals, breach or check_totals(totals))
+    audit = books.audit(now)
+    return replace(audit, breach=audit.breach or check_programmes(audit.programmes) or check_totals(audit.totals))
+
+
+def check_programmes(programmes: Iterable[ProgrammeCount]) -> Breach | None:
+    """Return the first programme whose vouchers are not all somewhere, or are somewhere twice."""
+    for count in programmes:
+        if count.issued != count.unused + count.held + count.redeemed + count.expired + count.void:
+            return Breach("I5", "what was issued is not unused, held, redeemed, expired and void together", asdict(count))
+    return None
 
 
 def check_totals(totals: Totals) -> Breach | None:

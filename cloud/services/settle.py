@@ -1,14 +1,13 @@
 """Close every voucher week that has ended: claims, their lines and their journals, in one transaction per week.
 
-Safe to run twice, late, or from two places at once: a closed week is the primary key of its settlement, a claimed redemption
-the primary key of its claim line, and settlements wait for each other.
+Safe to run twice, late, or from two places at once: a closed week is the primary key of its settlement, each settlement begins
+where the one before ended (a foreign key), and settlements wait for each other.
 """
 
 from datetime import datetime
 
 from cloud.domain.calendar import period_of
-from cloud.domain.ledger import claim_journal
-from cloud.domain.settlement import Settlement, new_claims
+from cloud.domain.settlement import Settlement
 from cloud.ports.settlements import SettlementStore
 
 WEEKS_PER_RUN_MAX = 260
@@ -47,8 +46,4 @@ def _close_oldest(store: SettlementStore, now: datetime) -> Settlement | None:
         period = transaction.find_open_period()
         if period is None or now < period.ends_at:
             return None
-        claims = transaction.add_lines(new_claims(period, transaction.claimable(period.ends_at)), period.ends_at)
-        settlement = Settlement(period, now, tuple(claims))
-        journals = [claim_journal(claim.claim_id, claim.merchant_id, amount_twd=claim.amount_twd, at=now) for claim in claims]
-        transaction.save(settlement, journals)
-        return settlement
+        return transaction.close(period, closed_at=now)

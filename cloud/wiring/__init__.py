@@ -41,10 +41,10 @@ class _Parts(Wiring):
 
         serve(self)
 
-    def run_ingest(self, worker: int) -> None:
+    def run_ingest(self) -> None:
         from cloud.wiring.workers import answer_kiosks
 
-        answer_kiosks(self, worker)
+        answer_kiosks(self)
 
     def run_schedule(self) -> None:
         from cloud.wiring.workers import close_weeks

@@ -51,6 +51,8 @@ class Wiring:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.answer_wait_s: float | None = None
+        """How long a database may be silent before it is left; None: as long as a command takes. Set before the first use."""
 
     # Parts of the commands -----------------------------------------------------------------------------------------------
 
@@ -225,7 +227,7 @@ class Wiring:
 
     def _any_engine(self) -> Engine:
         try:
-            engine = make_engine(self.config.database_url)
+            engine = make_engine(self.config.database_url, answer_wait_s=self.answer_wait_s)
         except ValueError as problem:
             raise ConfigError(f"database_url cannot be used: {problem}.") from problem
         # An exception's text may reach a log; the values of a statement must not.

@@ -35,8 +35,13 @@ WEB_THREADS: Final = 8
 """Requests served at the same moment; each holds a database connection for as long as it works."""
 
 
+ANSWER_WAIT_S: Final = 60.0
+"""Nobody waits for a page for longer."""
+
+
 def serve(wiring: Wiring) -> None:
     """Serve until SIGTERM."""
+    wiring.answer_wait_s = ANSWER_WAIT_S
     signal.signal(signal.SIGTERM, _end_program)
     where = wiring.config.web
     registry = new_registry()

@@ -1,16 +1,25 @@
 """The two workers without a face: ingest and scheduler."""
 
 import gc
+import math
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
+from typing import Final
 
-from cloud.adapters.certificates import worker_name
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
-from cloud.adapters.mqtt import BrokerAddress, MqttLine, worker_tls
+from cloud.adapters.mqtt import MqttLine, worker_tls
+from cloud.adapters.mqtt_session import BrokerAddress
+from cloud.adapters.only_worker import only_worker
+from cloud.adapters.postgres_ingest import ANSWER_WAIT_S
+from cloud.adapters.postgres_session_locks import PostgresSessionLocks
+from cloud.adapters.session_keeper import SessionKeeper
 from cloud.adapters.sql.parking import SqlParking
 from cloud.config import ConfigError
 from cloud.domain.digits import digit_tagger
@@ -21,16 +30,23 @@ from cloud.services.answer import answer_batch
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
+SCHEDULE_WAIT_S: Final = 600.0
+"""A week of the largest programme is closed in seconds."""
 
-def answer_kiosks(wiring: Wiring, worker: int) -> None:
-    """Answer kiosks until SIGTERM, under the name of this worker."""
+
+def answer_kiosks(wiring: Wiring) -> None:
+    """Answer kiosks until SIGTERM: those of the sessions that fall to this worker."""
+    wiring.answer_wait_s = ANSWER_WAIT_S
     points = _crash_points()
     stop = _stop_on_signals()
-    tls = worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate(worker))
-    address = BrokerAddress(wiring.config.broker.host, wiring.config.broker.port)
     store = CrashingStore(wiring.ingest_store, points)
     registry = new_registry()
-    with MqttLine(address, tls, client_id=worker_name(worker)) as line, metrics_served(wiring.config, "ingest", registry):
+    line = MqttLine(
+        BrokerAddress(wiring.config.broker.host, wiring.config.broker.port),
+        lambda session: worker_tls(wiring.authority.certificate_pem, wiring.authority.worker_certificate(session)),
+        sessions=wiring.config.ingest.sessions,
+    )
+    with metrics_served(wiring.config, "ingest", registry), line, _sessions_kept(wiring, line):
         parts = IngestParts(
             line=line,
             judge=partial(answer_batch, store),
@@ -50,8 +66,32 @@ def answer_kiosks(wiring: Wiring, worker: int) -> None:
         Ingest(parts).run()
 
 
+def _sessions_kept(wiring: Wiring, line: MqttLine) -> AbstractContextManager[object]:
+    sessions = wiring.config.ingest.sessions
+    positional, parameters = wiring.engine.dialect.create_connect_args(wiring.engine.url)
+    if wiring.engine.dialect.name == "postgresql":
+        parameters.pop("context", None)  # how SQLAlchemy wants values adapted
+        locks = PostgresSessionLocks(parameters, region=wiring.config.broker.region)
+        return SessionKeeper(locks, line, sessions=sessions, elapsed_s=time.monotonic)
+    return _all_sessions_held(Path(positional[0]), line, sessions)
+
+
+@contextmanager
+def _all_sessions_held(database: Path, line: MqttLine, sessions: int) -> Iterator[None]:
+    with only_worker(database):
+        line.confirm(math.inf)
+        for session in range(sessions):
+            line.hold(session)
+        try:
+            yield
+        finally:
+            # Before another can be the only one.
+            line.drop_all()
+
+
 def close_weeks(wiring: Wiring) -> None:
     """Close weeks until SIGTERM."""
+    wiring.answer_wait_s = SCHEDULE_WAIT_S
     look_every_s = LOOK_EVERY_SIMULATED_S if wiring.config.calendar_file else LOOK_EVERY_S
     registry = new_registry()
     meters = ScheduleMetrics(registry)

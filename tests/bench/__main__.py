@@ -1,4 +1,4 @@
-"""``make bench``: measures, tells on stderr what it is at, and prints one JSON object as its last line.
+"""``make bench``: measures, tells on stderr what it is at, prints every ratio with its goal, and one JSON object last.
 
 The exit status says whether what was measured did its work, not whether it was quick: this machine may be busy.
 """
@@ -8,37 +8,78 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import cpu_count, getloadavg
 from typing import Any, Final
 
 from tests.bench.codec import run_codec
+from tests.bench.confirm import run_confirm
+from tests.bench.flood import run_flood
+from tests.bench.goals import outcomes
+from tests.bench.growth import run_growth
 from tests.bench.ingest import run_ingest
+from tests.bench.latency import run_latency
+from tests.bench.leg import run_leg
 from tests.bench.line import run_line
 from tests.bench.measuring import ROUNDS, WrongAnswerError
+from tests.bench.report import PAGE, fill, table
+from tests.bench.settle import run_settle
 
-BENCHMARKS: Final[dict[str, Callable[[], dict[str, Any]]]] = {"codec": run_codec, "line": run_line, "ingest": run_ingest}
+BENCHMARKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "codec": run_codec,
+    "line": run_line,
+    "leg": run_leg,
+    "ingest": run_ingest,
+    "latency": run_latency,
+    "flood": run_flood,
+    "growth": run_growth,
+    "settle": run_settle,
+    "confirm": run_confirm,
+}
+SCALED: Final = frozenset({"settle", "confirm"})
+"""Those that take ``--redemptions``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was chosen; the exit status is 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
-    chosen = parser.parse_args(arguments).only
+    parser.add_argument(
+        "--redemptions", type=int, metavar="N", help="how many to settle or to confirm, with --only settle|confirm"
+    )
+    parser.add_argument("--doc", action="store_true", help="write the figures into docs/performance.md")
+    options = parser.parse_args(arguments)
+    if options.redemptions is not None and options.only not in SCALED:
+        parser.error(f"--redemptions goes with --only {' or '.join(sorted(SCALED))}")
+    scale = {} if options.redemptions is None else {"redemptions": options.redemptions}
     began, load = time.monotonic(), getloadavg()[0]
     found: dict[str, Any] = {}
     wrong: list[str] = []
     for name, run in BENCHMARKS.items():
-        if chosen in (name, "all"):
+        if options.only in (name, "all"):
             print(f"bench: {name} …", file=sys.stderr)
             try:
-                found[name] = run()
+                found[name] = run(**scale) if name in SCALED else run()
             except WrongAnswerError as problem:
                 wrong.append(f"{name}: {problem}")
     machine = {"python": platform.python_version(), "cores": cpu_count(), "load_before": round(load, 1)}
-    summary = {**found, "rounds": ROUNDS, "machine": machine, "wrong": wrong, "seconds": round(time.monotonic() - began, 1)}
-    print(json.dumps(summary, ensure_ascii=False))
+    if options.doc:
+        PAGE.write_text(fill(PAGE.read_text("utf-8"), found, _sentence(machine)), "utf-8")
+    ratios = {one.goal.ratio: {"value": one.value, "goal": one.goal.wanted, "verdict": one.verdict} for one in outcomes(found)}
+    if ratios:
+        print(table(found))
+    short = [ratio for ratio, one in ratios.items() if one["verdict"] == "short"]
+    summary = {**found, "goals": ratios, "short": short, "rounds": ROUNDS, "machine": machine, "wrong": wrong}
+    print(json.dumps({**summary, "seconds": round(time.monotonic() - began, 1)}, ensure_ascii=False))
     return 1 if wrong else 0
+
+
+def _sentence(machine: Mapping[str, Any]) -> str:
+    when = time.strftime("%Y-%m-%d", time.gmtime())
+    return (
+        f"Measured on {when}: {machine['cores']} cores, CPython {machine['python']}, "
+        f"load {machine['load_before']} before the run; medians of at least {ROUNDS} interleaved rounds."
+    )
 
 
 if __name__ == "__main__":

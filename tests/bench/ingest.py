@@ -1,256 +1,330 @@
-"""The database leg of ingest: judge a batch and commit it, orders per second, on SQLite (FULL) and on PostgreSQL (durable).
+"""Orders per second, end to end and durable, beside everything that could limit them, in the same interleaved rounds.
 
-Beside it, in the same rounds: the database alone, told to write the same rows (:mod:`tests.bench.set_sql`), which is the
-limit; the naive worker, which opens one transaction per order and asks voucher by voucher; and the bare disk, one append of a
-page and ``fdatasync``, which is what a commit can never be faster than.
+One unit is a redeem order of 2.5 vouchers on average, from the kiosk's publish to its authentic answer after the commit; among
+a hundred one comes twice and one spends another's vouchers. A check and a whole visit (a check per voucher, then the order)
+are units of their own. CPU time is that of the whole processes, per unit.
 """
 
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
-from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import Connection, Engine, insert, select
-
-from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.sql.engine import make_engine
-from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.migrations import migrate
-from cloud.adapters.sql.tables import inbox, redemption, redemption_line, voucher
-from cloud.domain.ledger import redeem_journal
-from cloud.domain.records import Ask, Decisions, Redemption
-from cloud.domain.redemption import judge
-from cloud.services.answer import answer_batch
-from protocol.messages import Redeem, RedeemAccepted, decode_answer
-from tests.bench.measuring import ROUNDS, Case, Figure, WrongAnswerError, measure
-from tests.bench.set_sql import SetSql
-from tests.support.asks import Asks
-from tests.support.ingest_stores import SqlFacts
-from tests.support.postgres import postgres_cluster
-from tests.support.worlds import NOW, Shop, World, insert_world, make_programme, make_world
+from tests.bench.deck import VOUCHERS_OF_ORDER, Card, Deck, DeckKind
+from tests.bench.fleet import KIOSKS, make_fleet
+from tests.bench.goals import CLAIMED_PEER_PER_S
+from tests.bench.leg import SET_SQL, Leg
+from tests.bench.load import CROWD, WINDOW
+from tests.bench.measuring import ROUNDS, Case, Figure, measure
+from tests.bench.peer_http import HttpPeer, running_http_peer
+from tests.bench.pgbench import PgBench
+from tests.bench.processes import Peer, cpu_s
+from tests.bench.progress import Progress
+from tests.bench.stage import Stage, bare_stage, peer_stage, product_stage
+from tests.bench.stock import check_books
+from tests.bench.wire import packets_of, read_publish
+from tests.support.postgres import Cluster, postgres_cluster
 
-ORDERS_OF: Final = {1: 100, 10: 300, 100: 1_000, 400: 1_600}
-"""How many orders one round of each batch size takes."""
-
-SET_SIZE: Final = 400
-"""Orders of one batch that the database writes alone."""
-
-NAIVE_ORDERS: Final = 100
-SYNCS: Final = 100
-SHOPS: Final = "abcdefghijklmnopqrst"
-_VOUCHERS_OF_ORDER: Final = (1, 2, 3, 4)
-_PAGE: Final = bytes(4096)
-_NAIVE: Final = "one order per transaction"
-_SET_SQL: Final = "set SQL"
-_DISK: Final = "fdatasync"
-
-
-def run_ingest(*, share: float = 1.0, postgres: bool = True) -> dict[str, Any]:
-    """Measure.
-
-    Args:
-        share: of the usual number of orders.
-
-    Raises:
-        WrongAnswerError: an order was not redeemed, or the books do not balance afterwards.
-    """
-    # Not /tmp, which may be memory: a commit must meet a disk.
-    with TemporaryDirectory(prefix="vk-bench-", dir="/var/tmp") as folder, _databases(Path(folder), postgres) as engines:
-        legs = {name: _Leg(engine, share) for name, engine in engines.items()}
-        cases: dict[str, Case] = {_DISK: partial(_sync, Path(folder) / "page", max(10, int(SYNCS * share)))}
-        for name, leg in legs.items():
-            cases |= {f"{name}: {case}": act for case, act in leg.cases().items()}
-        figures = measure(cases)
-        for leg in legs.values():
-            leg.check()
-        disk = figures[_DISK]
-        found = {name: _summary(name, figures, disk) for name in legs}
-    return {"fdatasync_per_s": round(disk.per_s), "fdatasync_spread": round(disk.spread, 2), **found}
+POSTGRES: Final = "PostgreSQL end to end"
+SQLITE: Final = "SQLite end to end"
+CROWDED: Final = f"PostgreSQL end to end, {CROWD:,} waiting"
+CHECKS: Final = "PostgreSQL checks"
+VISITS: Final = "PostgreSQL whole visits"
+ECHO: Final = "echo without database"
+PROOF: Final = "echo with proof and seals"
+NAIVE: Final = "naive paho and ORM worker"
+HTTP: Final = "Flask and ORM over HTTP"
+STOCK: Final = "stock paho receive and acknowledge"
+PGBENCH: Final = "pgbench, one connection"
+PGBENCH_MANY: Final = "pgbench, eight connections"
+Part = Literal["product", "echoes", "naive", "stock", "http", "database"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+_MEAN_VISIT: Final = sum(VOUCHERS_OF_ORDER) / len(VOUCHERS_OF_ORDER) + 1
+"""Messages of a visit."""
 
 
-class _Leg:
-    """One database with enough vouchers for all rounds."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much work a run does."""
 
-    def __init__(self, engine: Engine, share: float) -> None:
-        self._engine = engine
-        self._store = make_ingest_store(engine)
-        self._orders = {size: max(size, int(count * share)) for size, count in ORDERS_OF.items()}
-        self._naive_orders = max(10, int(NAIVE_ORDERS * share))
-        self._used = 0
-        self._set_batches = -(-self._orders[SET_SIZE] // SET_SIZE)
-        total = ROUNDS * (sum(self._orders.values()) + self._naive_orders + self._set_batches * SET_SIZE)
-        self._world = _make_world(total * max(_VOUCHERS_OF_ORDER))
-        insert_world(engine, self._world)
-        self._asks = _orders(self._world)
-        self._set_sql = SetSql(engine, [self._decide(SET_SIZE) for _ in range(ROUNDS * self._set_batches)])
+    seconds: float = 2.5
+    """Of one round of one case, about."""
+    warm: int = 1_500
+    """Requests of the warm-up, which also tells how many fit the seconds."""
+    leg_share: float = 1.0
+    slow_orders: int = 400
+    """One round of a peer that does a few hundred a second."""
+    stock_messages: int = 6_000
+    transactions: int = 2_000
+    kiosks: int = KIOSKS
+    window: int = WINDOW
 
-    def cases(self) -> dict[str, Case]:
-        """What to measure: seconds per order."""
-        batches: dict[str, Case] = {
-            f"batches of {size}": partial(self._answer, size, count) for size, count in self._orders.items()
+
+@dataclass(slots=True)
+class Runs:
+    """What the rounds of one case found besides their speed."""
+
+    cpu: list[Mapping[str, float]] = field(default_factory=list)
+    """Microseconds per unit, by process."""
+    vouchers: list[float] = field(default_factory=list)
+    """Redeemed per second."""
+    asked_again: int = 0
+    """Requests whose answer was lost on the way."""
+
+    def cpu_medians(self) -> dict[str, float]:
+        """Medians over the rounds."""
+        return {name: round(median(run[name] for run in self.cpu), 1) for name in (self.cpu[0] if self.cpu else {})}
+
+
+class Ingest:
+    """All cases, opened one after another and measured in turn."""
+
+    def __init__(self, folder: Path, cluster: Cluster, sizes: Sizes, stack: ExitStack) -> None:
+        self._folder = folder
+        self._cluster = cluster
+        self._sizes = sizes
+        self._stack = stack
+        self.cases: dict[str, Case] = {}
+        self.runs: dict[str, Runs] = {}
+        self._checks: list[Callable[[], None]] = []
+        self._orders_ever: dict[str, tuple[int, int]] = {}
+
+    def open(self, tell: Callable[[str], None] = lambda _: None, *, parts: Sequence[Part] = PARTS) -> None:
+        """Start the product and what it is compared with."""
+        opening = {
+            "product": self._open_product,
+            "echoes": self._open_echoes,
+            "naive": self._open_naive,
+            "stock": self._open_stock,
+            "http": self._open_http,
+            "database": self._open_database_alone,
         }
-        return batches | {_NAIVE: self._naive, _SET_SQL: self._write_sets}
+        for part in parts:
+            tell(f"preparing: {part}")
+            opening[part]()
 
     def check(self) -> None:
-        """Every voucher that was asked for is used, once, and the books balance."""
-        facts = SqlFacts(self._engine)
-        if len(facts.uses()) != self._used or facts.unbalanced_journals() or sum(facts.balances().values()):
-            raise WrongAnswerError(f"{self._engine.dialect.name}: the database does not hold what was redeemed")
+        """Hold every database against what its kiosks were told.
 
-    def _answer(self, size: int, count: int) -> float:
-        asks = self._take(count)
-        batches = [asks[start : start + size] for start in range(0, count, size)]
-        began = time.perf_counter()
-        answers = [answer for batch in batches for answer in answer_batch(self._store, batch, now=NOW)]
-        took = time.perf_counter() - began
-        if not all(isinstance(decode_answer(answer.answer), RedeemAccepted) for answer in answers):
-            raise WrongAnswerError(f"{self._engine.dialect.name}: an order was refused")
-        return took / count
+        Raises:
+            WrongAnswerError: they differ.
+        """
+        for check in self._checks:
+            check()
 
-    def _decide(self, count: int) -> Decisions:
-        asks = self._take(count)
-        with self._store.begin() as transaction:
-            return judge(asks, transaction.load(asks), NOW).decisions
+    # The product ----------------------------------------------------------------------------------------------------------
 
-    def _write_sets(self) -> float:
-        return self._set_sql.write(self._set_batches) / (self._set_batches * SET_SIZE)
+    def _open_product(self) -> None:
+        for name, url in ((POSTGRES, self._new_database()), (SQLITE, self._sqlite("sqlite"))):
+            stage = self._stack.enter_context(product_stage(self._folder / name[:6], url, kiosks=self._sizes.kiosks))
+            pid = self._cluster.pid if name == POSTGRES else None
+            self._add(name, stage, "redeem", postgres_pid=pid)
+            if name == POSTGRES:
+                self._add(CROWDED, stage, "redeem", postgres_pid=pid, window=CROWD)
+                self._add(CHECKS, stage, "check", postgres_pid=pid)
+                self._add(VISITS, stage, "visit", postgres_pid=pid)
+            self._checks.append(partial(self._check_books, stage))
 
-    def _naive(self) -> float:
-        asks = self._take(self._naive_orders)
-        began = time.perf_counter()
-        for ask in asks:
-            with self._engine.begin() as connection:
-                _redeem_naively(connection, self._world, ask)
-        return (time.perf_counter() - began) / len(asks)
+    def _check_books(self, stage: Stage) -> None:
+        orders, vouchers = self._orders_ever[stage.database_url]
+        check_books(stage.engine, orders=orders, vouchers=vouchers)
 
-    def _take(self, count: int) -> Sequence[Ask]:
-        asks = list(islice(self._asks, count))
-        self._used += sum(len(ask.request.voucher_nos) for ask in asks)
-        return asks
+    def _open_echoes(self) -> None:
+        for name, mode in ((ECHO, "bare"), (PROOF, "proof")):
+            url = self._sqlite(mode)
+            stage, _ = self._stack.enter_context(
+                peer_stage(self._folder / mode, url, "tests.bench.peer_echo", mode, kiosks=self._sizes.kiosks)
+            )
+            self._add(name, stage, "redeem", check=False)
 
-
-def _summary(name: str, figures: dict[str, Figure], disk: Figure) -> dict[str, Any]:
-    mine = {case.removeprefix(f"{name}: "): figure for case, figure in figures.items() if case.startswith(f"{name}: ")}
-    one, hundred, naive = mine["batches of 1"], mine["batches of 100"], mine[_NAIVE]
-    largest = mine[f"batches of {SET_SIZE}"]
-    return {
-        "orders_per_s": {case: round(figure.per_s) for case, figure in mine.items()},
-        "spread": {case: round(figure.spread, 2) for case, figure in mine.items()},
-        "batches of 100 / one order per transaction": round(hundred.per_s / naive.per_s, 1),
-        f"batches of {SET_SIZE} / set SQL": round(largest.per_s / mine[_SET_SQL].per_s, 2),
-        "batches of 100 / batches of 1": round(hundred.per_s / one.per_s, 1),
-        "batches of 1 / fdatasync": round(one.per_s / disk.per_s, 3),
-        "batches of 100 / fdatasync": round(hundred.per_s / disk.per_s, 2),
-    }
-
-
-def _redeem_naively(connection: Connection, world: World, ask: Ask) -> None:
-    """The same rows, as they are written where nobody thinks of batches: plain statements, no ORM, one voucher at a time."""
-    order = ask.request
-    assert isinstance(order, Redeem)
-    for number, tag in zip(order.vouchers, ask.digit_tags, strict=True):
-        stored = connection.scalar(select(voucher.c.digit_tag).where(voucher.c.voucher_no == number))
-        used = connection.scalar(select(redemption_line.c.redemption_id).where(redemption_line.c.voucher_no == number))
-        if stored != tag or used is not None:
-            raise WrongAnswerError("the naive worker refused an order")
-    made = _redemption(world, ask, order)
-    connection.execute(insert(inbox).values(**_inbox_row(ask, order)))
-    connection.execute(insert(redemption).values(**_redemption_row(made)))
-    for line_no, number in enumerate(made.voucher_nos, start=1):
-        connection.execute(
-            insert(redemption_line).values(
-                voucher_no=number, redemption_id=made.redemption_id, line_no=line_no, face_value_twd=made.face_value_twd
+    def _open_naive(self) -> None:
+        stage, _ = self._stack.enter_context(
+            peer_stage(
+                self._folder / "naive", self._new_database(), "tests.bench.peer_paho", "redeem", kiosks=self._sizes.kiosks
             )
         )
-    insert_journals(connection, [redeem_journal(made)])
+        self._add(NAIVE, stage, "redeem", postgres_pid=self._cluster.pid, check=False, sends=self._sizes.slow_orders)
+
+    def _add(
+        self,
+        name: str,
+        stage: Stage,
+        kind: DeckKind,
+        *,
+        postgres_pid: int | None = None,
+        check: bool = True,
+        sends: int | None = None,
+        window: int | None = None,
+    ) -> None:
+        """Warm up, have the requests of all rounds made, and add the case."""
+        warm, window = min(sends or self._sizes.warm, self._sizes.warm), window or self._sizes.window
+        if sends is None:
+            took = self._note(stage, stage.load.run(stage.deal(kind, warm), warm, window=window, check=check))
+            sends = max(warm, int(warm / took["seconds"] * self._sizes.seconds))
+        deck = stage.deal(kind, sends, runs=ROUNDS)
+        stage.settle_down()
+        clock, runs = stage.clock(database_pid=postgres_pid), self.runs.setdefault(name, Runs())
+        units = sends / _MEAN_VISIT if kind == "visit" else sends
+
+        def run() -> float:
+            clock.start()
+            found = stage.load.run(deck, sends, window=window, check=check)
+            runs.asked_again += found["asked_again"]
+            cpu = {**clock.read(), "generator": found["cpu_s"]}
+            runs.cpu.append({process: seconds / units * 1e6 for process, seconds in cpu.items()})
+            runs.vouchers.append(self._note(stage, found).get("vouchers", 0) / found["seconds"])
+            return float(found["seconds"]) / units
+
+        self.cases[name] = run
+
+    def _note(self, stage: Stage, found: dict[str, Any]) -> dict[str, Any]:
+        if "orders_ever" in found:
+            self._orders_ever[stage.database_url] = (found["orders_ever"], found["vouchers_ever"])
+        return found
+
+    # Peers ----------------------------------------------------------------------------------------------------------------
+
+    def _open_stock(self) -> None:
+        stage, peer = self._stack.enter_context(
+            peer_stage(
+                self._folder / "stock",
+                self._sqlite("stock"),
+                "tests.bench.peer_paho",
+                "acknowledge",
+                kiosks=self._sizes.kiosks,
+            )
+        )
+        sends = self._sizes.stock_messages
+        deck = stage.deal("redeem", sends, runs=ROUNDS)
+        self.cases[STOCK] = partial(self._acknowledge, stage, peer, deck)
+
+    def _acknowledge(self, stage: Stage, peer: Peer, deck: str) -> float:
+        """CPU time, not wall: nobody answers here, so nobody knows when the last one was done."""
+        sends, runs = self._sizes.stock_messages, self.runs.setdefault(STOCK, Runs())
+        began_s = cpu_s(peer.pid)
+        stage.load.run(deck, sends, window=self._sizes.window, answers=False)
+        wanted = f"received {sends * (len(runs.cpu) + 1)}\n"
+        peer.wait_for(lambda log: wanted in log, what="the last acknowledgement")
+        took_s = cpu_s(peer.pid) - began_s
+        runs.cpu.append({"worker": took_s / sends * 1e6})
+        return max(took_s, 1e-9) / sends
+
+    def _open_http(self) -> None:
+        stage = self._stack.enter_context(bare_stage(self._folder / "http", self._new_database(), kiosks=self._sizes.kiosks))
+        peer = self._stack.enter_context(running_http_peer(stage.database_url, self._folder / "http"))
+        orders = http_orders(stage, ROUNDS * self._sizes.slow_orders)
+        self.cases[HTTP] = partial(self._ask_http, peer, orders)
+
+    def _ask_http(self, peer: HttpPeer, orders: list[tuple[str, Card, bytes]]) -> float:
+        mine = [orders.pop() for _ in range(self._sizes.slow_orders)]
+        pids = {"worker": peer.pids, "postgresql": [self._cluster.pid]}
+        before = {name: sum(map(cpu_s, some)) for name, some in pids.items()}
+        began_s = time.perf_counter()
+        peer.redeem(mine)
+        took_s = time.perf_counter() - began_s
+        cpu = {name: (sum(map(cpu_s, some)) - before[name]) / len(mine) * 1e6 for name, some in pids.items()}
+        self.runs.setdefault(HTTP, Runs()).cpu.append(cpu)
+        return took_s / len(mine)
+
+    # The database alone ---------------------------------------------------------------------------------------------------
+
+    def _open_database_alone(self) -> None:
+        for name, url in (("PostgreSQL", self._new_database()), ("SQLite", self._sqlite("leg"))):
+            engine = make_engine(url)
+            self._stack.callback(engine.dispose)
+            migrate(engine)
+            leg = Leg(engine, self._sizes.leg_share)
+            self.cases |= {f"{name} {case}": act for case, act in leg.cases().items()}
+            self._checks.append(leg.check)
+        bench = PgBench(self._cluster, self._folder)
+        for case, clients in ((PGBENCH, 1), (PGBENCH_MANY, 8)):
+            self.cases[case] = partial(bench.seconds_per_transaction, clients=clients, transactions=self._sizes.transactions)
+
+    def _new_database(self) -> str:
+        return self._cluster.url(self._cluster.make_database())
+
+    def _sqlite(self, name: str) -> str:
+        return f"sqlite:///{self._folder / name}.sqlite3"
 
 
-def _redemption(world: World, ask: Ask, order: Redeem) -> Redemption:
-    shop = next(shop for shop in world.shops if shop.device_id == ask.sender_id)
-    face_value_twd = world.programmes[0].face_value_twd
-    redeemed_twd = face_value_twd * len(order.vouchers)
-    return Redemption(
-        redemption_id=ask.request_id,
-        programme_id=world.programmes[0].programme_id,
-        merchant_id=shop.merchant_id,
-        site_id=shop.site_id,
-        device_id=shop.device_id,
-        staff_id=None,
-        item_category=order.item_category,
-        order_total_twd=order.order_total_twd,
-        voucher_nos=tuple(order.vouchers),
-        face_value_twd=face_value_twd,
-        redeemed_twd=redeemed_twd,
-        topup_twd=max(0, order.order_total_twd - redeemed_twd),
-        redeemed_at=NOW,
-    )
+def run_ingest(*, sizes: Sizes | None = None) -> dict[str, Any]:
+    """Measure.
+
+    Raises:
+        WrongAnswerError: an answer was missing, not authentic or not what it must be, or a database holds something else.
+    """
+    bar = Progress("ingest", len(PARTS) + ROUNDS * 24)
+    with opened_ingest(sizes or Sizes()) as ingest:
+        ingest.open(bar.step)
+        figures = measure(ingest.cases, tell=bar.step)
+        ingest.check()
+    bar.end()
+    return summary(figures, ingest.runs)
 
 
-def _redemption_row(made: Redemption) -> dict[str, Any]:
-    columns = (column.name for column in redemption.columns)
-    values = {name: getattr(made, name) for name in columns if hasattr(made, name)}
-    return values | {"voucher_count": len(made.voucher_nos)}
+@contextmanager
+def opened_ingest(sizes: Sizes) -> Iterator[Ingest]:
+    """Give a folder and a PostgreSQL; nothing is opened yet, and all of it has ended on leaving."""
+    # Not /tmp, which may be memory: a commit must meet a disk.
+    with (
+        TemporaryDirectory(prefix="vk-bench-", dir="/var/tmp") as folder,
+        postgres_cluster(durable=True) as cluster,
+        ExitStack() as stack,
+    ):
+        yield Ingest(Path(folder), cluster, sizes, stack)
 
 
-def _inbox_row(ask: Ask, order: Redeem) -> dict[str, Any]:
-    return {
-        "request_id": ask.request_id,
-        "sender_id": ask.sender_id,
-        "kind": str(ask.kind),
-        "body_hash": ask.body_hash,
-        "sequence": order.sequence,
-        "link": ask.link,
-        "previous": order.previous,
-        "answer": sha256(ask.body_hash).digest(),
-        "answered_at": NOW,
+def http_orders(stage: Stage, count: int) -> list[tuple[str, Card, bytes]]:
+    """Make orders for the HTTP peer: device, card and body; each once, none of them spends another's vouchers."""
+    fleet = make_fleet(stage.kiosks, stage.vault.seal_public)
+    deck = Deck(fleet, 1, stage.add_vouchers(count * 3 + len(VOUCHERS_OF_ORDER)))
+    while (ready := sum(card.twin is None for card in deck.cards)) < count:
+        deck.deal("redeem", max(1, count - ready))
+    cards = [card for card in deck.cards if card.twin is None][:count]
+    return [(fleet[card.kiosk].address.device_id, card, _body_of(card)) for card in cards]
+
+
+def _body_of(card: Card) -> bytes:
+    packet = card.packet[0] + b"\x00\x01" + card.packet[1]
+    ((_, start, end),) = packets_of(packet)
+    return read_publish(packet[start:end]).payload
+
+
+def summary(figures: Mapping[str, Figure], runs: Mapping[str, Runs]) -> dict[str, Any]:
+    """Put the figures together, and the ratios between them."""
+    per_s = {name: figure.per_s for name, figure in figures.items()}
+    cpu = {name: found.cpu_medians() for name, found in runs.items()}
+    end_to_end, set_sql = per_s[POSTGRES], per_s[f"PostgreSQL {SET_SQL}"]
+    ratios = {
+        "end to end / echo without database": end_to_end / per_s[ECHO],
+        "end to end / pure server-side set SQL": end_to_end / set_sql,
+        "database leg / pure server-side set SQL": per_s["PostgreSQL batches of 400"] / set_sql,
+        "worker CPU per order / stock paho receive and acknowledge": cpu[POSTGRES]["worker"] / max(0.1, cpu[STOCK]["worker"]),
+        "end to end / naive paho and ORM worker": end_to_end / per_s[NAIVE],
+        "end to end / pretix check-in (claimed 79/s)": end_to_end / CLAIMED_PEER_PER_S,
+        "end to end / Flask and ORM over HTTP (measured)": end_to_end / per_s[HTTP],
+        "end to end / pgbench, one connection": end_to_end / per_s[PGBENCH],
+        "end to end with 3,000 waiting / with 800": per_s[CROWDED] / end_to_end,
+        "echo with proof and seals / echo without database": per_s[PROOF] / per_s[ECHO],
+        "SQLite end to end / PostgreSQL end to end": per_s[SQLITE] / end_to_end,
+        "SQLite batches of 100 / batches of 1": per_s["SQLite batches of 100"] / per_s["SQLite batches of 1"],
+        "worker CPU µs per order": cpu[POSTGRES]["worker"],
+        "PostgreSQL CPU µs per order": cpu[POSTGRES]["postgresql"],
     }
-
-
-def _orders(world: World) -> Iterator[Ask]:
-    makers = [Asks(world, shop) for shop in world.shops]
-    numbers = iter(world.numbers())
-    for maker, count in zip(cycle(makers), cycle(_VOUCHERS_OF_ORDER), strict=False):
-        wanted = list(islice(numbers, count))
-        if len(wanted) < count:
-            return
-        yield maker.redeem(*wanted)
-
-
-def _make_world(vouchers: int) -> World:
-    shops = tuple(Shop(f"hotel-{letter}") for letter in SHOPS)
-    return make_world(voucher_count=vouchers, programmes=(make_programme(),), shops=shops)
-
-
-@contextmanager
-def _databases(folder: Path, postgres: bool) -> Iterator[dict[str, Engine]]:
-    with _opened(f"sqlite:///{folder / 'bench.sqlite3'}") as sqlite:
-        if not postgres:
-            yield {"sqlite": sqlite}
-            return
-        with postgres_cluster(durable=True) as cluster, _opened(cluster.url(cluster.make_database())) as server:
-            yield {"sqlite": sqlite, "postgresql": server}
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Engine]:
-    engine = make_engine(url)
-    migrate(engine)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def _sync(path: Path, count: int) -> float:
-    with path.open("ab", buffering=0) as page:
-        began = time.perf_counter()
-        for _ in range(count):
-            page.write(_PAGE)
-            os.fdatasync(page.fileno())
-        return (time.perf_counter() - began) / count
+    per_s.pop(STOCK)
+    return {
+        "units": "orders of 2.5 vouchers; checks; whole visits (a check per voucher, then the order)",
+        "units_per_s": {name: round(value) for name, value in per_s.items()},
+        "vouchers_per_s": {name: round(median(runs[name].vouchers)) for name in (POSTGRES, SQLITE)},
+        "cpu_us_per_unit": cpu,
+        "asked_again": {name: found.asked_again for name, found in runs.items() if found.asked_again},
+        "spread": {name: round(figure.spread, 2) for name, figure in figures.items()},
+        "ratios": {name: round(value, 3) for name, value in ratios.items()},
+    }

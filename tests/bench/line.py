@@ -6,6 +6,7 @@ fresh broker. No database, no judge; no TLS either, because it is the line that 
 """
 
 import json
+import math
 import ssl
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Protocol
+from unittest.mock import patch
 
-from cloud.adapters.mqtt import BrokerAddress, MqttLine
+from cloud.adapters.mqtt import MqttLine
+from cloud.adapters.mqtt_client import BlockClient
+from cloud.adapters.mqtt_session import BrokerAddress, MqttSession
 from cloud.ingest import BATCH_MAX
 from protocol.envelope import Event
 from tests.bench.codec import make_sent
@@ -159,11 +163,15 @@ def _check(end: float, seen: int, count: int) -> None:
 
 @contextmanager
 def _line(port: int) -> Iterator[MqttLine]:
-    line = MqttLine(BrokerAddress(HOST, port), ssl.create_default_context(), client_id="line")
-    line._client._ssl = False  # the product has no such switch, and needs none
     listening = threading.Event()
-    line._client.on_subscribe = lambda *_: listening.set()
-    with line:
+    with (
+        MqttLine(BrokerAddress(HOST, port), lambda _: ssl.create_default_context()) as line,
+        # The product has no such switch, and needs none.
+        patch.object(BlockClient, "tls_set_context"),
+        patch.object(MqttSession, "_subscribed", lambda *_: listening.set()),
+    ):
+        line.confirm(math.inf)
+        line.hold(0)
         if not listening.wait(10):
             raise WrongAnswerError("the line did not come up")
         yield line

@@ -24,7 +24,7 @@ IN_FLIGHT_MAX: Final = 900
 
 AT_ONCE: Final = 100
 _CONNECT: Final = b"\x10\x14\x00\x04MQTT\x05\x02\x00\x00\x03\x21\x03\xe8\x00\x04load"
-_ANSWERS: Final = b"vk/v1/+/+/rep/+"
+_ANSWERS: Final = b"vk/v1/+/+/+/rep/+"
 _SUBSCRIBE: Final = bytes((0x82, 6 + len(_ANSWERS))) + b"\x00\x01\x00" + len(_ANSWERS).to_bytes(2, "big") + _ANSWERS + b"\x00"
 _PUBLISH: Final = 0x30
 _SUBACK: Final = 0x90

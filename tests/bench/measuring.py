@@ -1,6 +1,7 @@
 """Rounds over all cases, each round beginning with another one, so that a busy minute hits all alike."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -35,8 +36,13 @@ class Figure:
         return self.seconds * 1e6
 
 
-def measure(cases: Mapping[str, Case], *, rounds: int = ROUNDS) -> dict[str, Figure]:
+def measure(
+    cases: Mapping[str, Case], *, rounds: int = ROUNDS, tell: Callable[[str], None] = lambda _: None
+) -> dict[str, Figure]:
     """Run every case once per round.
+
+    Args:
+        tell: hears the name of each case before it runs.
 
     Raises:
         ValueError: fewer than three rounds have no median worth the name.
@@ -48,5 +54,19 @@ def measure(cases: Mapping[str, Case], *, rounds: int = ROUNDS) -> dict[str, Fig
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
+            tell(name)
             found[name].append(cases[name]())
     return {name: Figure(median(taken), max(taken) / min(taken)) for name, taken in found.items()}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which that share of all values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Return the slope of cost over size on logarithms: 0 is flat, 1 grows as the size does. By least squares."""
+    xs, ys = [math.log(size) for size in sizes], [math.log(cost) for cost in costs]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum((x - mean_x) ** 2 for x in xs)

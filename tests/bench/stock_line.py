@@ -9,9 +9,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from cloud.adapters.mqtt import ANSWER_EXPIRY_S, ANSWERS_IN_FLIGHT_MAX, KEEPALIVE_S, RECEIVE_MAX
+from cloud.adapters.mqtt_session import ANSWER_EXPIRY_S, ANSWERS_IN_FLIGHT_MAX, KEEPALIVE_S, RECEIVE_MAX
 from protocol.envelope import CONTENT_TYPE, Event, encode_properties
-from protocol.topics import REQUESTS_FILTER
+from protocol.topics import requests_filter
 
 
 class StockClient:
@@ -25,7 +25,7 @@ class StockClient:
         self.count = 0
         client = Client(CallbackAPIVersion.VERSION2, client_id="stock", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
         client.max_inflight_messages_set(ANSWERS_IN_FLIGHT_MAX)
-        client.on_connect = lambda *_: client.subscribe(REQUESTS_FILTER, qos=1)
+        client.on_connect = lambda *_: client.subscribe(requests_filter(), qos=1)
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = self._received
         self._client = client

@@ -5,10 +5,15 @@ import json
 import pytest
 from pytest_mock import MockerFixture
 
+from tests.bench import flood, growth, ingest, latency
 from tests.bench.__main__ import main
 from tests.bench.codec import run_codec
-from tests.bench.ingest import run_ingest
-from tests.bench.measuring import WrongAnswerError, measure
+from tests.bench.confirm import run_confirm
+from tests.bench.goals import GOALS, Goal
+from tests.bench.leg import run_leg
+from tests.bench.measuring import Figure, WrongAnswerError, exponent, measure, percentile
+from tests.bench.report import PAGE, fill, goals_of, rows_of, table
+from tests.bench.settle import run_settle
 
 
 def test_codec_stands_beside_the_bare_decode() -> None:
@@ -18,7 +23,7 @@ def test_codec_stands_beside_the_bare_decode() -> None:
 
 
 def test_ingest_stands_beside_the_naive_worker_and_the_disk() -> None:
-    found = run_ingest(share=0.01, postgres=False)
+    found = run_leg(share=0.01, postgres=False)
     assert set(found["sqlite"]["orders_per_s"]) == {
         "batches of 1",
         "batches of 10",
@@ -28,6 +33,25 @@ def test_ingest_stands_beside_the_naive_worker_and_the_disk() -> None:
         "set SQL",
     }
     assert found["fdatasync_per_s"] > 0
+
+
+def test_settlement_stands_beside_the_bare_sum() -> None:
+    found = run_settle(redemptions=960)
+    assert (found["redemptions"], found["merchants"]) == (960, 4)
+    assert list(found["settle_seconds_by_size"]) == ["120", "240", "480", "960"]
+    assert found["settle / GROUP BY over confirmations"] > 0
+
+
+def test_confirmation_stands_beside_the_bare_insert() -> None:
+    found = run_confirm(redemptions=200)
+    assert set(found["ratio"]) == {"sqlite", "postgresql"}
+    assert all(ratio > 0 for ratio in found["ratio"].values())
+
+
+def test_wrong_sum_counts_no_figure(mocker: MockerFixture) -> None:
+    mocker.patch("cloud.adapters.sql.claims.NewClaims._post")
+    with pytest.raises(WrongAnswerError, match="not what was redeemed"):
+        run_settle(redemptions=240)
 
 
 def test_rounds_begin_with_another_case_each_time() -> None:
@@ -47,13 +71,13 @@ def test_rounds_begin_with_another_case_each_time() -> None:
 def test_refused_order_counts_no_figure(mocker: MockerFixture) -> None:
     mocker.patch("cloud.domain.redemption.ORDER_TOTAL_MAX_TWD", 10)
     with pytest.raises(WrongAnswerError, match="refused"):
-        run_ingest(share=0.01, postgres=False)
+        run_leg(share=0.01, postgres=False)
 
 
 def test_redemption_that_is_not_written_counts_no_figure(mocker: MockerFixture) -> None:
     mocker.patch("cloud.adapters.sqlite_ingest._SqliteIngestTransaction.save")
     with pytest.raises(WrongAnswerError, match="does not hold"):
-        run_ingest(share=0.01, postgres=False)
+        run_leg(share=0.01, postgres=False)
 
 
 def test_unadmitted_order_counts_no_figure(mocker: MockerFixture) -> None:
@@ -66,3 +90,100 @@ def test_last_line_is_one_object_and_wrong_answers_fail(mocker: MockerFixture, c
     mocker.patch.dict("tests.bench.__main__.BENCHMARKS", {"codec": mocker.Mock(side_effect=WrongAnswerError("no"))})
     assert main(["--only", "codec"]) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["wrong"] == ["codec: no"]
+
+
+TINY = ingest.Sizes(
+    seconds=0.05, warm=40, leg_share=0.01, slow_orders=4, stock_messages=100, transactions=20, kiosks=20, window=40
+)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("parts", "cases"),
+    [
+        (["product"], {ingest.POSTGRES, ingest.CROWDED, ingest.SQLITE, ingest.CHECKS, ingest.VISITS}),
+        (["echoes", "stock"], {ingest.ECHO, ingest.PROOF, ingest.STOCK}),
+        (["naive", "http"], {ingest.NAIVE, ingest.HTTP}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_cases_end_to_end_do_their_work(parts: list[ingest.Part], cases: set[str]) -> None:
+    with ingest.opened_ingest(TINY) as opened:
+        opened.open(parts=parts)
+        assert {name for name, run in opened.cases.items() if run() > 0} == cases
+        opened.check()
+        assert set(opened.runs) == cases
+
+
+@pytest.mark.timeout(300)
+def test_cases_of_the_database_alone_do_their_work() -> None:
+    with ingest.opened_ingest(TINY) as opened:
+        opened.open(parts=["database"])
+        wanted = {ingest.PGBENCH, ingest.PGBENCH_MANY, "PostgreSQL set SQL", "PostgreSQL batches of 1", "SQLite batches of 1"}
+        assert wanted <= set(opened.cases)
+        assert all(opened.cases[name]() > 0 for name in sorted(wanted))
+
+
+def test_ingest_has_every_ratio_that_is_published() -> None:
+    names = [value for name, value in vars(ingest).items() if name.isupper() and isinstance(value, str) and " " in value]
+    legs = [f"{name} batches of {size}" for name in ("PostgreSQL", "SQLite") for size in (1, 100, 400)]
+    figures = {name: Figure(0.001, 1.0) for name in (*names, *legs, "PostgreSQL set SQL")}
+    cpu = dict.fromkeys(("broker", "worker", "postgresql", "generator"), 10.0)
+    found = ingest.summary(figures, {name: ingest.Runs([cpu], [2.5]) for name in names})
+    assert set(found["ratios"]) == {goal.ratio for goal in goals_of("ingest")}
+    assert found["units_per_s"][ingest.POSTGRES] == 1_000
+    assert found["cpu_us_per_unit"][ingest.POSTGRES] == cpu
+
+
+@pytest.mark.timeout(300)
+def test_latency_stands_beside_the_commit_of_one() -> None:
+    found = latency.run_latency(sizes=latency.Sizes(warm=40, seconds=0.2, alone=3, visits=1, http_orders=8, kiosks=20))
+    assert set(found["ratios"]) == {goal.ratio for goal in goals_of("latency")}
+    assert all(found["alone: ms"][name]["p50"] > 0 for name in ("order", "check alone", "visit alone", "commit of one"))
+    assert found["order alone, hop by hop: ms, medians"]["away"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_flood_is_felt_by_somebody_or_nobody() -> None:
+    found = flood.run_flood(sizes=flood.Sizes(warm=40, seconds=0.2, kiosks=20, rounds=1))
+    assert found["others: ms"]["with"]["p99"] > 0
+    assert set(found["ratios"]) == {goal.ratio for goal in goals_of("flood")}
+
+
+@pytest.mark.timeout(300)
+def test_growth_has_an_exponent() -> None:
+    found = growth.run_growth(sizes=growth.Sizes(smallest=400, orders=40))
+    assert list(found["orders_per_s"])[-1] == "25,600"
+    assert set(found["ratios"]) == {goal.ratio for goal in goals_of("growth")}
+
+
+def test_exponent_is_the_slope_of_the_logarithms() -> None:
+    assert exponent([1, 2, 4, 8], [3.0 * size**2 for size in (1, 2, 4, 8)]) == pytest.approx(2.0)
+    assert exponent([1, 2, 4], [5.0, 5.0, 5.0]) == pytest.approx(0.0)
+
+
+def test_percentile_leaves_its_share_below() -> None:
+    assert [percentile(range(100), share) for share in (0.0, 0.5, 0.99, 1.0)] == [0, 50, 99, 99]
+
+
+def test_page_shows_the_ratios_and_goals_of_the_code() -> None:
+    shown = rows_of(PAGE.read_text("utf-8"))
+    assert shown == {name: [(goal.ratio, goal.wanted) for goal in goals_of(name)] for name in shown}
+    assert set(shown) == {goal.benchmark for goal in GOALS}
+
+
+def test_page_takes_the_figures_of_one_run_and_keeps_the_others() -> None:
+    page = PAGE.read_text("utf-8")
+    found = {"flood": {"flood_per_s": 1_000, "ratios": {"others' p99 with a flood / without": 1.05}}}
+    filled = fill(page, found, "Measured here.")
+    assert rows_of(filled) == rows_of(page)
+    assert "| others' p99 with a flood / without | 1.05 | ≤ 1.1 | met |" in filled
+    assert "| flood_per_s | 1,000 |" in filled
+    assert filled.count("Measured here.") == 1
+
+
+def test_goal_that_is_short_says_so() -> None:
+    lines = table({"flood": {"ratios": {"others' p99 with a flood / without": 1.2}}}).splitlines()
+    assert lines[0].endswith("1.2    ≤ 1.1  short")
+    assert Goal("ingest", "a", 2.0).is_met(2.0)
+    assert Goal("ingest", "a", None).is_met(2.0) is None

@@ -92,7 +92,7 @@ class Process:
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment, **extra},
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     @property
@@ -169,5 +169,6 @@ def python(*arguments: str) -> list[str]:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies; for ``preexec_fn``."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -15,7 +15,7 @@ from protocol.envelope import encode_properties
 from protocol.limits import PACKET_BYTES_MAX
 from protocol.messages import CheckAccepted, DeviceState, RedeemAccepted, Refused, Released, decode_answer
 from protocol.reasons import Reason
-from protocol.topics import RequestKind
+from protocol.topics import LANES, DeviceAddress, RequestKind
 from tests.support.edge import DIGITS, ITEM, Edge, running_edge
 from tests.support.kiosk_client import KioskClient, wait_until
 
@@ -119,8 +119,16 @@ def test_another_kiosks_message_on_ones_own_topic_is_parked(edge: Edge, kiosk: K
 
 def test_another_site_on_ones_own_topic_is_parked(edge: Edge, kiosk: KioskClient) -> None:
     before = len(parked(edge))
-    kiosk.send(kiosk.check(edge.issue()[0], DIGITS), topic=f"vk/v1/bar/{kiosk.device_id}/req/check")
+    kiosk.send(kiosk.check(edge.issue()[0], DIGITS), topic=DeviceAddress("bar", kiosk.device_id).request(RequestKind.CHECK))
     assert_parked(edge, kiosk, before, "site")
+
+
+def test_ones_own_topic_on_another_lane_is_parked(edge: Edge, kiosk: KioskClient) -> None:
+    before = len(parked(edge))
+    right = kiosk.address.request(RequestKind.CHECK)
+    wrong = next(topic for lane in LANES if (topic := f"vk/v1/{lane}{right[7:]}") != right)
+    kiosk.send(kiosk.check(edge.issue()[0], DIGITS), topic=wrong)
+    assert_parked(edge, kiosk, before, "lane")
 
 
 def test_no_attributes_at_all_is_parked(edge: Edge, kiosk: KioskClient) -> None:
@@ -132,7 +140,7 @@ def test_no_attributes_at_all_is_parked(edge: Edge, kiosk: KioskClient) -> None:
 def test_a_kind_that_does_not_exist_is_parked(edge: Edge, kiosk: KioskClient) -> None:
     before = len(parked(edge))
     request = kiosk.check(edge.issue()[0], DIGITS)
-    kiosk.send(request, topic=f"vk/v1/lobby/{kiosk.device_id}/req/refund")
+    kiosk.send(request, topic=kiosk.address.answers_filter.replace("rep/+", "req/refund"))
     assert_parked(edge, kiosk, before, "refund")
 
 

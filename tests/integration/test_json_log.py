@@ -33,7 +33,7 @@ def test_every_line_is_json_and_none_repeats_what_a_customer_said(tmp_path: Path
             assert isinstance(wrong, Refused)
             assert isinstance(refused, Refused)
             assert wrong.reason is refused.reason is Reason.NO_MATCH
-            topic = f"vk/v1/lobby/{kiosk.device_id}/req/check"
+            topic = kiosk.address.request(RequestKind.CHECK)
             said = f'{{"voucher_no":"{numbers[0]}","sealed":"{RUNES}"}}'.encode()
             kiosk.publish(topic, said, [])
             malformed = kiosk.wrap(RequestKind.CHECK, UUID(int=7), said)

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, WebMetrics, new_registry, serving_metrics
-from cloud.ports.meters import LineState
+from cloud.ports.meters import LineState, SessionState
 from cloud.wiring.metrics import METRICS_PORTS, Program
 from protocol.errors import PortError
 from protocol.messages import CheckAccepted
@@ -47,13 +47,13 @@ def value(samples: Samples, name: str, *labels: str) -> float:
 
 
 def test_what_the_meters_were_told_is_served_and_nothing_after_the_end() -> None:
-    registry, now_s, state = new_registry(), [100.0], [LineState(connected=False, waiting=0, reconnects=0)]
+    registry, now_s, state = new_registry(), [100.0], [LineState([SessionState(connected=False)], reconnects=0)]
     meters = IngestMetrics(registry, line=lambda: state[0], elapsed_s=lambda: now_s[0])
     with serving_metrics(HOST, 0, registry) as port:
         before = read(port)
-        assert value(before, "voucher_ingest_connected") == 0
+        assert value(before, "voucher_ingest_connected", "0") == 0
         assert value(before, "voucher_ingest_oldest_seconds") == 0
-        state[0] = LineState(connected=True, waiting=7, reconnects=3)
+        state[0] = LineState([SessionState(True, 7, 98.0), SessionState(False)], reconnects=3)
         meters.took(12, oldest_at_s=98.5)
         meters.committed(0.004)
         meters.retried()
@@ -64,8 +64,11 @@ def test_what_the_meters_were_told_is_served_and_nothing_after_the_end() -> None
         meters.finished()
         assert value(read(port), "voucher_ingest_oldest_seconds") == 0
     expected = {
-        ("voucher_ingest_connected",): 1,
-        ("voucher_ingest_waiting",): 7,
+        ("voucher_ingest_connected", "0"): 1,
+        ("voucher_ingest_connected", "1"): 0,
+        ("voucher_ingest_waiting", "0"): 7,
+        ("voucher_ingest_lag_seconds", "0"): 4,
+        ("voucher_ingest_lag_seconds", "1"): 0,
         ("voucher_ingest_reconnects_total",): 3,
         ("voucher_ingest_oldest_seconds",): 3.5,
         ("voucher_ingest_batch_messages_sum",): 12,
@@ -85,7 +88,9 @@ def test_what_the_meters_were_told_is_served_and_nothing_after_the_end() -> None
 
 def test_nothing_grows_with_the_traffic() -> None:
     registry = CollectorRegistry()
-    meters = IngestMetrics(registry, line=lambda: LineState(connected=True, waiting=0, reconnects=0), elapsed_s=lambda: 0.0)
+    meters = IngestMetrics(
+        registry, line=lambda: LineState([SessionState(connected=True)], reconnects=0), elapsed_s=lambda: 0.0
+    )
     before = sum(len(metric.samples) for metric in registry.collect())
     outcomes = [(kind, reason) for kind in RequestKind for reason in (None, *Reason)]
     meters.answered(dict.fromkeys(outcomes, 1))
@@ -174,14 +179,18 @@ def test_every_program_serves_its_own_at_its_own_port(tmp_path: Path, sqlite_url
                 what="the answer to be counted",
             )
             kiosk_id = kiosk.device_id
-        assert value(read(ports["ingest"]), "voucher_ingest_connected") == 1
+        assert value(read(ports["ingest"]), "voucher_ingest_connected", "0") == 1
         edge.broker.stop()
-        wait_until(lambda: value(read(ports["ingest"]), "voucher_ingest_connected") == 0, what="the broker's end to be seen")
+        wait_until(
+            lambda: value(read(ports["ingest"]), "voucher_ingest_connected", "0") == 0, what="the broker's end to be seen"
+        )
         edge.broker.start()
-        wait_until(lambda: value(read(ports["ingest"]), "voucher_ingest_connected") == 1, what="the worker to connect again")
+        wait_until(
+            lambda: value(read(ports["ingest"]), "voucher_ingest_connected", "0") == 1, what="the worker to connect again"
+        )
         samples = read(ports["ingest"])
         assert value(samples, "voucher_ingest_reconnects_total") == 1
-        assert value(samples, "voucher_ingest_waiting") == 0
+        assert value(samples, "voucher_ingest_waiting", "0") == 0
         assert value(samples, "voucher_ingest_commit_seconds_count") == 1
         assert value(samples, "process_open_fds") > 0
         labels = {label for _, labels in samples for label in labels}

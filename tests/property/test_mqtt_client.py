@@ -31,7 +31,7 @@ DISCONNECT = b"\xe0\x01\x8b"
 def plain(number: int, payload: bytes = b"p") -> bytes:
     pairs = (("id", f"{number}"), ("time", "2026"))
     return packed_by_paho(
-        Message(f"vk/v1/lobby/kiosk-{number}/req/check", number, pairs, payload, (), retained=number % 2 == 1)
+        Message(f"vk/v1/0/lobby/kiosk-{number}/req/check", number, pairs, payload, (), retained=number % 2 == 1)
     )
 
 
@@ -55,6 +55,9 @@ class Heard:
 
     def has_room(self, wait_s: float) -> bool:  # noqa: ARG002 - never waits
         return self.room
+
+    def may_connect(self) -> bool:
+        return True
 
     def holds(self, packet_id: int) -> bool:  # noqa: ARG002 - nothing is held
         return False
@@ -209,7 +212,7 @@ def test_many_packets_leave_in_their_order_whatever_the_socket_takes_at_once() -
     packets = [bytes([number % 251]) * 700 for number in range(600)]
     with connected(client) as broker:
         broker.setblocking(False)
-        client.send_joined(packets)
+        client.queue_joined(packets)
         assert len(client._out_packet) < 10
         arrived = bytearray()
         while len(arrived) < 600 * 700:

@@ -12,7 +12,7 @@ from msgspec import structs
 from protocol.envelope import Event, answer_type, decode_event, encode_properties, make_event, request_type
 from protocol.errors import ProtocolError
 from protocol.keys import authenticate, frame, is_authentic
-from protocol.topics import DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic
+from protocol.topics import LANE_AT, LANES, DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic, lane_of
 from protocol.trace import is_traceparent, make_traceparent, trace_id_of
 
 KEY = bytes(range(32))
@@ -35,6 +35,8 @@ addresses = st.builds(DeviceAddress, slugs, slugs)
 def test_round_trip(event: Event) -> None:
     read = decode_event(encode_properties(event), event.body)
     assert read == event
+    assert (read != event) is False
+    assert hash(read) == hash(event)
     assert read.is_from(KEY)
 
 
@@ -62,6 +64,8 @@ def test_a_trace_travels_beside_the_proof(event: Event) -> None:
     read = decode_event(encode_properties(traced), event.body)
     assert read.traceparent == TRACE
     assert read == event
+    assert (read != event) is False
+    assert hash(read) == hash(event)
     assert read.is_from(KEY)
 
 
@@ -146,18 +150,24 @@ def test_topics_are_taken_apart_as_built(address: DeviceAddress, kind: RequestKi
     assert decode_request_topic(address.request(kind)) == (address, kind)
     assert decode_connection_topic(address.connection) == address
     assert address.answer(kind).startswith(address.answers_filter.removesuffix("+"))
-    for foreign in (address.answer(kind), address.connection, address.answers_filter):
+    lane = lane_of(address.device_id)
+    assert address.request(kind)[LANE_AT] == lane
+    other_lanes = [
+        address.request(kind).replace(f"/{lane}/", f"/{other}/", 1) for other in (*LANES, "", "A", "+") if other != lane
+    ]
+    for foreign in (address.answer(kind), address.connection, address.answers_filter, *other_lanes):
         with pytest.raises(ProtocolError):
             decode_request_topic(foreign)
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(st.one_of(texts, slugs), max_size=8).map("/".join)))
-@example("vk/v1/alishan/kiosk-0001/req/CHECK")
-@example("vk/v1/alishan/kiosk-0001/req/check/")
-@example("vk/v1/alishan/+/req/check")
-@example("vk/v1/al/kiosk-0001/req/check")
-@example("vk/v1/alishan/KIOSK/req/check")
-@example("vk/v1/alishan/kiosk-0001\n/req/check")
+@example("vk/v1/d/alishan/kiosk-0001/req/CHECK")
+@example("vk/v1/d/alishan/kiosk-0001/req/check/")
+@example("vk/v1/+/alishan/kiosk-0001/req/check")
+@example("vk/v1/d/alishan/+/req/check")
+@example("vk/v1/d/al/kiosk-0001/req/check")
+@example("vk/v1/d/alishan/KIOSK/req/check")
+@example("vk/v1/d/alishan/kiosk-0001\n/req/check")
 def test_any_other_topic_is_refused(topic: str) -> None:
     try:
         address, kind = decode_request_topic(topic)

@@ -14,9 +14,11 @@ from uuid import UUID
 
 from msgspec import structs
 from pytest_mock import MockerFixture
+from sqlalchemy import and_
 
 from cloud.adapters.sql import settlements
-from cloud.adapters.sql.tables import redemption
+from cloud.adapters.sql.borders import Border, is_unclaimed_by
+from cloud.adapters.sql.tables import confirmation
 from cloud.domain import docket
 from cloud.domain import redemption as judging
 from cloud.domain.records import Ask, Journal, Knowledge, Posting, Redemption, StoredAnswer
@@ -205,12 +207,12 @@ def digits_travel_in_clear(mocker: MockerFixture) -> None:
 
 def claims_by_time_window(mocker: MockerFixture) -> None:
     """A settlement takes what was redeemed in its week, and forgets what was confirmed late."""
-    claimable = settlements._claimable
 
-    def within_week(before: datetime, *columns: Any) -> Any:
-        return claimable(before, *columns).where(redemption.c.redeemed_at >= before - timedelta(days=7))
+    def is_of_its_week(border: Border | None, through_no: int) -> Any:
+        unclaimed = is_unclaimed_by(border, through_no)
+        return unclaimed if border is None else and_(unclaimed, confirmation.c.redeemed_at >= border.ends_at)
 
-    mocker.patch.object(settlements, "_claimable", within_week)
+    mocker.patch.object(settlements, "is_unclaimed_by", is_of_its_week)
 
 
 def _every_seed(_seed: int) -> bool:

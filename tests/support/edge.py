@@ -4,6 +4,7 @@ Seeded with one merchant, two sites, one programme of 1000-dollar vouchers. Ever
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,27 +47,31 @@ PROGRAMME_DAYS = (date(2020, 1, 1), date(2099, 12, 31))
 class Worker:
     """The ingest worker as a process."""
 
-    def __init__(self, config: Path, log: Path, *, number: int = 1) -> None:
+    def __init__(self, config: Path, log: Path) -> None:
         self._config = config
-        self._number = number
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, crash_at: str | None = None) -> None:
-        """Start, and wait until it listens to the kiosks."""
+    def start(self, *, crash_at: str | None = None, listens: bool = True) -> None:
+        """Start, and wait until it listens to the kiosks, or at least knows what it holds."""
         environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
         if crash_at is not None:
             environment[VARIABLE] = crash_at
-        heard = self._listenings()
+        heard, told = self._listenings(), len(self.held())
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cloud", "--config", str(self._config), "ingest", "--worker", str(self._number)],
+                [sys.executable, "-m", "cloud", "--config", str(self._config), "ingest"],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 env=environment,
             )
         wait_until(
-            lambda: self._listenings() > heard or self._process is None or self._process.poll() is not None, what="the worker"
+            lambda: (
+                (self._listenings() > heard if listens else len(self.held()) > told)
+                or self._process is None
+                or self._process.poll() is not None
+            ),
+            what="the worker",
         )
         if self._process.poll() is not None and crash_at is None:
             pytest.fail(f"the worker ended: {self.log.read_text()}", pytrace=False)
@@ -86,6 +91,11 @@ class Worker:
         return self._end(signal.SIGTERM)
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -97,8 +107,18 @@ class Worker:
         """How often it has begun to listen."""
         return self._listenings()
 
+    def held(self) -> list[frozenset[int]]:
+        """Which sessions it has held, one after the other."""
+        found = re.findall(r"holding sessions: ([\d, ]*\d|none);", self.text)
+        return [frozenset() if one == "none" else frozenset(map(int, one.split(", "))) for one in found]
+
+    @property
+    def text(self) -> str:
+        """Its log."""
+        return self.log.read_text() if self.log.exists() else ""
+
     def _listenings(self) -> int:
-        return self.log.read_text().count("listening to the kiosks") if self.log.exists() else 0
+        return self.text.count("listening to the kiosks")
 
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None
@@ -120,25 +140,35 @@ class Edge:
         self.vault = open_vault(self.vault_folder)
         self.authority = FleetAuthority(self.vault.ca_key, self.vault.ca_certificate, clock=SystemClock())
         self.fleet = SqlFleet(self.engine)
-        self.worker = Worker(folder / "cloud.toml", folder / "worker.log")
-        self.second_worker = Worker(folder / "cloud.toml", folder / "worker-2.log", number=2)
+        self.workers: list[Worker] = []
+        self.worker = self.another_worker()
         self.broker: Broker
+        self.sessions = 1
         self._next_no = 100_000_000_000
         _seed(self.engine)
 
-    def write_config(self) -> None:
-        """Write the worker's configuration."""
-        (self.folder / "cloud.toml").write_text(
+    def write_config(self, *, broker: Broker | None = None, region: str = "main") -> Path:
+        """Write the workers' configuration; return where."""
+        path = self.folder / ("cloud.toml" if region == "main" else f"cloud-{region}.toml")
+        path.write_text(
             f'database_url = "{self.database_url}"\nvault_dir = "{self.vault_folder}"\n'
-            f'[broker]\nhost = "{HOST}"\nport = {self.broker.port}\npublic_host = "{HOST}"\n'
+            f'[broker]\nhost = "{HOST}"\nport = {(broker or self.broker).port}\npublic_host = "{HOST}"\nregion = "{region}"\n'
+            f"[ingest]\nsessions = {self.sessions}\n"
         )
+        return path
 
-    def enrol(self, site_id: str = "lobby") -> KioskClient:
+    def another_worker(self, config: Path | None = None) -> Worker:
+        """Make a worker with a log of its own; not started. It is killed at the end."""
+        worker = Worker(config or self.folder / "cloud.toml", self.folder / f"worker-{len(self.workers) + 1}.log")
+        self.workers.append(worker)
+        return worker
+
+    def enrol(self, site_id: str = "lobby", *, broker: Broker | None = None) -> KioskClient:
         """Enrol a kiosk the real way; it is not connected yet."""
         now, blank = datetime.now(UTC), Blank()
         code = make_claim_code(self.fleet, site_id, made_by="test", now=now, randomness=os.urandom)
         assert code is not None
-        terms = CloudTerms(self.vault.seal_public, HOST, self.broker.port, [])
+        terms = CloudTerms(self.vault.seal_public, HOST, (broker or self.broker).port, [])
         outcome = enrol(self.fleet, self.authority, terms, blank.request(code), now=now, randomness=os.urandom)
         assert isinstance(outcome, Enrolment)
         return blank.enrolled(outcome)
@@ -184,9 +214,10 @@ class Edge:
 
 
 @contextmanager
-def running_edge(folder: Path, database_url: str, *, worker: bool = True) -> Iterator[Edge]:
+def running_edge(folder: Path, database_url: str, *, worker: bool = True, sessions: int = 1) -> Iterator[Edge]:
     """Open it all; everything has ended on leaving."""
     edge = Edge(folder, database_url)
+    edge.sessions = sessions
     with running_broker(folder / "broker", edge.authority) as broker:
         edge.broker = broker
         edge.write_config()
@@ -195,8 +226,8 @@ def running_edge(folder: Path, database_url: str, *, worker: bool = True) -> Ite
                 edge.worker.start()
             yield edge
         finally:
-            edge.worker.kill()
-            edge.second_worker.kill()
+            for each in edge.workers:
+                each.kill()
             edge.engine.dispose()
 
 

@@ -9,9 +9,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from cloud.adapters.certificates import FleetAuthority, worker_name
+from cloud.adapters.certificates import FleetAuthority, session_name
 from protocol.envelope import Event, decode_event, encode_properties
-from protocol.topics import CONNECTIONS_FILTER, REQUESTS_FILTER, DeviceAddress, RequestKind, decode_request_topic
+from protocol.topics import DeviceAddress, RequestKind, connections_filter, decode_request_topic, requests_filter
 from tests.support.kiosk_client import tls_of, wait_until
 
 
@@ -34,7 +34,7 @@ class CloudEnd:
         """Bodies of presence messages, and whether they were kept for us."""
         self._subscribed = 0
         self._port = port
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id=worker_name(1), protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=session_name(0), protocol=MQTTProtocolVersion.MQTTv5)
         pair = authority.worker_certificate()
         self._client.tls_set_context(tls_of(authority.certificate_pem, pair.certificate_pem, pair.key_pem))
         self._client.reconnect_delay_set(1, 1)
@@ -67,8 +67,8 @@ class CloudEnd:
         self.publish(topic, event.body, encode_properties(event))
 
     def _subscribe(self, client: Client, *_: Any) -> None:
-        client.subscribe(REQUESTS_FILTER, qos=1)
-        client.subscribe(CONNECTIONS_FILTER, qos=1)
+        client.subscribe(requests_filter(), qos=1)
+        client.subscribe(connections_filter(), qos=1)
 
     def _note_subscription(self, *_: Any) -> None:
         self._subscribed += 1

@@ -75,37 +75,46 @@ class Cluster:
 
 
 @contextmanager
-def postgres_cluster(*, durable: bool = False, folder: Path | None = None, fresh: bool = True) -> Iterator[Cluster]:
+def postgres_cluster(
+    *, durable: bool = False, folder: Path | None = None, fresh: bool = True, settings: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
     """Start a server; stop it afterwards.
 
     Args:
         durable: keep fsync and full page writes on, for the demo and for tests that kill the server.
         folder: where to keep it; None throws it away afterwards.
         fresh: start empty, whatever ``folder`` holds.
+        settings: of the server, above the usual ones.
 
     Raises:
         PostgresError: PostgreSQL is not installed or does not start.
     """
-    binaries = _binaries()
+    programs = postgres_binaries()
     if folder is None:
         # Not pytest's folder: that one is closed to the postgres user. Short, because a socket's path has 107 bytes at most.
         with tempfile.TemporaryDirectory(prefix="vk-pg-", dir="/var/tmp", ignore_cleanup_errors=True) as thrown_away:
-            yield from _cluster(binaries, Path(thrown_away), durable=durable, graceful=False)
+            yield from _cluster(
+                programs, Path(thrown_away), settings={**_settings(durable), **(settings or {})}, graceful=False
+            )
         return
     _end_leftover(folder)
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    yield from _cluster(binaries, folder, durable=durable, graceful=True)
+    yield from _cluster(programs, folder, settings={**_settings(durable), **(settings or {})}, graceful=True)
 
 
-def _cluster(binaries: Path, folder: Path, *, durable: bool, graceful: bool) -> Iterator[Cluster]:
-    owner = _owner()
+def _settings(durable: bool) -> Mapping[str, str]:
+    return {**_ALWAYS, **({} if durable else _QUICK)}
+
+
+def _cluster(binaries: Path, folder: Path, *, settings: Mapping[str, str], graceful: bool) -> Iterator[Cluster]:
+    owner = postgres_owner()
     if owner is not None:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     if not (folder / "db" / "PG_VERSION").exists():
         _initialise(binaries, folder, owner)
-    with _running(binaries, folder, owner, durable=durable, graceful=graceful) as server:
+    with _running(binaries, folder, owner, settings=settings, graceful=graceful) as server:
         yield Cluster(folder, server.pid)
 
 
@@ -124,7 +133,12 @@ def _end_leftover(folder: Path) -> None:
             time.sleep(0.02)
 
 
-def _binaries() -> Path:
+def postgres_binaries() -> Path:
+    """Folder of PostgreSQL's programs, the newest that is installed.
+
+    Raises:
+        PostgresError: none is.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -134,7 +148,8 @@ def _binaries() -> Path:
     return Path(on_path).parent
 
 
-def _owner() -> pwd.struct_passwd | None:
+def postgres_owner() -> pwd.struct_passwd | None:
+    """The account to run servers as; None for our own."""
     return pwd.getpwnam(_SUPERUSER) if os.geteuid() == 0 else None
 
 
@@ -166,11 +181,10 @@ def _initialise(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -
 
 @contextmanager
 def _running(
-    binaries: Path, folder: Path, owner: pwd.struct_passwd | None, *, durable: bool, graceful: bool
+    binaries: Path, folder: Path, owner: pwd.struct_passwd | None, *, settings: Mapping[str, str], graceful: bool
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    settings = {**_ALWAYS, **({} if durable else _QUICK), "unix_socket_directories": str(folder)}
     command: list[str | Path] = [binaries / "postgres", "-D", folder / "db"]
-    for name, value in settings.items():
+    for name, value in {**settings, "unix_socket_directories": str(folder)}.items():
         command += ["-c", f"{name}={value}"]
     with (folder / "server.log").open("wb") as log:
         server = _spawn(command, folder, owner, log)

@@ -33,7 +33,7 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.seal import seal_digits
-from protocol.topics import DeviceAddress, RequestKind
+from protocol.topics import DeviceAddress, RequestKind, lane_of
 from protocol.voucher import VoucherCode, decode_voucher, encode_voucher
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "protocol-vectors.json"
@@ -56,6 +56,7 @@ def build() -> dict[str, Any]:
         "note": "Golden vectors of vk/v1. Byte strings are hex, message bodies are the exact UTF-8 text.",
         "key_agreement": _key_agreement(keys),
         "voucher_codes": _voucher_codes(),
+        "lanes": {device_id: lane_of(device_id) for device_id in (ADDRESS.device_id, "kiosk-0002", "kiosk-abcdef")},
         "ids": _ids(),
         "messages": [*conversation(keys)],
         "states": [encode_body(state).decode() for state in _states()],

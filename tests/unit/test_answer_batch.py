@@ -52,12 +52,13 @@ def test_no_requests_no_transaction(bench: Bench) -> None:
     assert steps == []
 
 
-def test_repeats_alone_write_nothing(bench: Bench, asks: Asks) -> None:
+def test_repeats_alone_write_nothing_and_leave_after_a_commit(bench: Bench, asks: Asks) -> None:
     order = asks.redeem(bench.world.numbers()[0])
     first = answer_batch(bench.store, [order], now=NOW)
     steps = at_step(bench, "saving", lambda _: None)
     assert answer_batch(bench.store, [order, order], now=NOW) == first * 2
-    assert steps == ["begun", "loaded"]
+    assert steps == ["begun", "loaded", "saving", "committed"]
+    assert bench.facts.answers() == {order.request_id: first[0].answer}
 
 
 def test_a_conflict_is_judged_again_and_stays_unseen(bench: Bench, asks: Asks) -> None:

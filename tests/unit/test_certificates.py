@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cloud.adapters.certificates import DEVICE_VALID, FleetAuthority, make_ca, worker_name
-from cloud.ports.line import WORKERS_MAX
+from cloud.adapters.certificates import DEVICE_VALID, FleetAuthority, make_ca, session_name
+from cloud.ports.sessions import SESSIONS_MAX
 from protocol.errors import ProtocolError
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -77,15 +77,15 @@ def test_the_brokers_certificate_is_good_for_its_names_only(authority: FleetAuth
     assert "PRIVATE" not in repr(pair)
 
 
-@pytest.mark.parametrize("number", [1, 2, WORKERS_MAX])
-def test_every_worker_has_a_name_of_its_own_that_no_device_gets(authority: FleetAuthority, number: int) -> None:
+@pytest.mark.parametrize("number", [0, 1, SESSIONS_MAX - 1])
+def test_every_session_has_a_name_of_its_own_that_no_device_gets(authority: FleetAuthority, number: int) -> None:
     certificate = x509.load_pem_x509_certificate(authority.worker_certificate(number).certificate_pem.encode())
-    assert common_name(certificate) == worker_name(number) == f"cloud-ingest-{number}"
-    assert not worker_name(number).startswith("kiosk-")
+    assert common_name(certificate) == session_name(number) == f"cloud-ingest-{number}"
+    assert not session_name(number).startswith("kiosk-")
 
 
-@pytest.mark.parametrize("number", [0, WORKERS_MAX + 1])
-def test_a_worker_that_the_broker_does_not_know_gets_no_certificate(authority: FleetAuthority, number: int) -> None:
+@pytest.mark.parametrize("number", [-1, SESSIONS_MAX])
+def test_a_session_that_the_broker_does_not_know_gets_no_certificate(authority: FleetAuthority, number: int) -> None:
     with pytest.raises(ValueError, match="numbered"):
         authority.worker_certificate(number)
 

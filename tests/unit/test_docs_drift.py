@@ -18,7 +18,7 @@ from protocol.asyncapi import asyncapi_document
 from protocol.enrolment import ENROLMENT_PATH
 from protocol.openapi import openapi_document
 from protocol.reasons import Reason
-from protocol.topics import DeviceAddress, RequestKind
+from protocol.topics import DeviceAddress, RequestKind, lane_of
 from tests.support.documents import PROTOCOL, SECTIONS, documents
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_asyncapi_channels_are_the_topics() -> None:
     addresses = {
-        channel["address"].format(site=ADDRESS.site_id, device=ADDRESS.device_id)
+        channel["address"].format(lane=lane_of(ADDRESS.device_id), site=ADDRESS.site_id, device=ADDRESS.device_id)
         for channel in asyncapi_document()["channels"].values()
     }
     topics = {make(kind) for make in (ADDRESS.request, ADDRESS.answer) for kind in RequestKind}

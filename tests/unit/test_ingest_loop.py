@@ -217,7 +217,7 @@ def test_above_the_flow_limit_the_answer_is_busy_until_time_has_passed(world: Wo
 
 def test_rubbish_is_written_up_to_a_limit_and_then_only_counted(world: World) -> None:
     for _ in range(PARKED_BURST_MAX + 200):
-        world.line.arrive_raw("vk/v1/lobby/kiosk-abcdef/req/check", b"?")
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-abcdef/req/check", b"?")
     while world.line.waiting:
         world.round()
     assert len(world.parking.parked) == PARKED_BURST_MAX

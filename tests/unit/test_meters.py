@@ -101,7 +101,7 @@ def test_a_stored_answer_that_cannot_be_read_is_parked_and_holds_nobody_up(world
 
 def test_parked_messages_are_counted_beyond_what_is_kept(world: MeteredWorld) -> None:
     for _ in range(PARKED_BURST_MAX + 200):
-        world.line.arrive_raw("vk/v1/lobby/kiosk-abcdef/req/check", b"?")
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-abcdef/req/check", b"?")
     world.rounds()
     parked = [(told[1], told[2]) for told in world.meters.told if told[0] == "parked"]
     assert tuple(map(sum, zip(*parked, strict=True))) == (PARKED_BURST_MAX, 200)

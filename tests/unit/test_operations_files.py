@@ -10,7 +10,7 @@ import pytest
 
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, WebMetrics, new_registry
 from cloud.config import Metrics
-from cloud.ports.meters import LineState
+from cloud.ports.meters import LineState, SessionState
 from cloud.wiring.metrics import METRICS_PORTS
 from protocol.limits import ANSWER_WAIT_S
 from protocol.reasons import Reason
@@ -26,7 +26,7 @@ NAME = re.compile(r"\b(?:voucher|process)_[a-z_]+")
 def exported() -> dict[str, set[str]]:
     """Names of the samples of every metric of all programs, by the metric's name."""
     registry = new_registry()
-    IngestMetrics(registry, line=lambda: LineState(connected=True, waiting=0, reconnects=0), elapsed_s=lambda: 0.0)
+    IngestMetrics(registry, line=lambda: LineState([SessionState(connected=True)], reconnects=0), elapsed_s=lambda: 0.0)
     ScheduleMetrics(registry)
     WebMetrics(registry).requested("/", 200)
     found: dict[str, set[str]] = {}

@@ -20,7 +20,7 @@ from protocol.envelope import decode_event
 from protocol.ids import reference, uuid7
 from protocol.messages import decode_answer, decode_request, decode_state
 from protocol.seal import open_digits
-from protocol.topics import decode_request_topic
+from protocol.topics import DeviceAddress, decode_request_topic
 from protocol.voucher import VoucherCode, decode_voucher
 from tests.support.vectors import PATH
 
@@ -96,6 +96,12 @@ def test_each_redeem_names_the_one_before_it() -> None:
 @pytest.mark.parametrize("message", ANSWERS, ids=lambda message: message["topic"])
 def test_every_answer_names_its_request(message: dict[str, Any]) -> None:
     assert decode_answer(message["body"].encode()).request_id.bytes.hex() == message["correlation_data"]
+
+
+@pytest.mark.parametrize(("device_id", "lane"), VECTORS["lanes"].items())
+def test_lanes(device_id: str, lane: str) -> None:
+    assert hashlib.sha256(device_id.encode()).hexdigest().startswith(lane)
+    assert DeviceAddress("alishan", device_id).connection == f"vk/v1/{lane}/alishan/{device_id}/state/conn"
 
 
 def test_states_decode() -> None:

@@ -4,16 +4,17 @@ The constraints of the tables make some of these rows impossible. They are looke
 would show a constraint that was lost in a migration, and it asks the data, not the program.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, union_all
 
+from cloud.adapters.sql.balance_rules import balance_rule
+from cloud.adapters.sql.chain_rules import chain_rules
+from cloud.adapters.sql.claim_rules import claim_rules, find_broken_chain
+from cloud.adapters.sql.rules import Rule, differs, sums
 from cloud.adapters.sql.tables import (
     claim,
-    claim_line,
-    confirmation,
     issue_batch,
     ledger_entry,
     payout,
@@ -22,28 +23,27 @@ from cloud.adapters.sql.tables import (
     programme,
     redemption,
     redemption_line,
-    settlement,
     voucher,
 )
 from cloud.domain.ledger import IN_TRANSIT
+from cloud.ports.books import Breach
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One query whose every row is a breach."""
+def find_breach(connection: Connection) -> Breach | None:
+    """Return the first row that breaks a rule; rules of the redemptions first, and of the chain of weeks before its claims."""
+    return (
+        _first(connection, [*_redemptions(), *_journals(), *_issues()])
+        or find_broken_chain(connection)
+        or _first(connection, [*claim_rules(connection), *_payouts(), balance_rule(), *chain_rules()])
+    )
 
-    rule: str
-    sentence: str
-    breaches: Select[Any]
 
-
-def book_rules() -> Iterator[Rule]:
-    """Yield the rules, those of the redemptions first."""
-    yield from _redemptions()
-    yield from _journals()
-    yield from _issues()
-    yield from _claims()
-    yield from _payouts()
+def _first(connection: Connection, rules: Iterable[Rule]) -> Breach | None:
+    for rule in rules:
+        row = connection.execute(rule.breaches.limit(1)).mappings().first()
+        if row is not None:
+            return Breach(rule.rule, rule.sentence, dict(row))
+    return None
 
 
 def _redemptions() -> Iterator[Rule]:
@@ -62,13 +62,13 @@ def _redemptions() -> Iterator[Rule]:
         .outerjoin(voucher, voucher.c.voucher_no == redemption_line.c.voucher_no)
         .where(or_(voucher.c.voucher_no.is_(None), voucher.c.programme_id.is_distinct_from(redemption.c.programme_id))),
     )
-    lines = _sums(redemption_line.c.redemption_id, redemption_line.c.face_value_twd)
+    lines = sums(redemption_line.c.redemption_id, redemption_line.c.face_value_twd)
     yield Rule(
         "I1",
         "a redemption is not worth its vouchers",
         select(redemption.c.redemption_id, redemption.c.redeemed_twd, lines.c.total)
         .outerjoin(lines, lines.c.id == redemption.c.redemption_id)
-        .where(_differs(lines, count=redemption.c.voucher_count, total=redemption.c.redeemed_twd)),
+        .where(differs(lines, count=redemption.c.voucher_count, total=redemption.c.redeemed_twd)),
     )
 
 
@@ -97,7 +97,7 @@ def _journals() -> Iterator[Rule]:
 
 
 def _issues() -> Iterator[Rule]:
-    made = _sums(voucher.c.issue_id, literal(1))
+    made = sums(voucher.c.issue_id, literal(1))
     yield Rule(
         "I5",
         "an issue does not have the vouchers it counts",
@@ -127,42 +127,6 @@ def _issues() -> Iterator[Rule]:
     )
 
 
-def _claims() -> Iterator[Rule]:
-    yield Rule(
-        "I6",
-        "a claimed redemption is not that merchant's, not confirmed, or has another amount",
-        select(claim_line.c.redemption_id, claim_line.c.claim_id, claim_line.c.amount_twd, redemption.c.redeemed_twd)
-        .outerjoin(redemption, redemption.c.redemption_id == claim_line.c.redemption_id)
-        .outerjoin(claim, claim.c.claim_id == claim_line.c.claim_id)
-        .outerjoin(confirmation, confirmation.c.redemption_id == claim_line.c.redemption_id)
-        .where(
-            or_(
-                confirmation.c.redemption_id.is_(None),
-                claim.c.merchant_id.is_distinct_from(redemption.c.merchant_id),
-                claim.c.programme_id.is_distinct_from(redemption.c.programme_id),
-                claim_line.c.amount_twd.is_distinct_from(redemption.c.redeemed_twd),
-                claim_line.c.voucher_count.is_distinct_from(redemption.c.voucher_count),
-            )
-        ),
-    )
-    lines = _sums(claim_line.c.claim_id, claim_line.c.amount_twd)
-    yield Rule(
-        "I6",
-        "a claim is not the sum of its lines",
-        select(claim.c.claim_id, claim.c.amount_twd, lines.c.total)
-        .outerjoin(lines, lines.c.id == claim.c.claim_id)
-        .where(_differs(lines, count=claim.c.redemption_count, total=claim.c.amount_twd)),
-    )
-    claims = _sums(claim.c.period_starts_on, claim.c.amount_twd)
-    yield Rule(
-        "I6",
-        "a settlement is not the sum of its claims",
-        select(settlement.c.period_starts_on, settlement.c.claimed_twd, claims.c.total)
-        .outerjoin(claims, claims.c.id == settlement.c.period_starts_on)
-        .where(_differs(claims, count=settlement.c.claim_count, total=settlement.c.claimed_twd)),
-    )
-
-
 def _payouts() -> Iterator[Rule]:
     yield Rule(
         "I7",
@@ -180,13 +144,13 @@ def _payouts() -> Iterator[Rule]:
         .group_by(payout.c.claim_id)
         .having(func.count() > 1),
     )
-    lines = _sums(payout.c.file_id, payout.c.amount_twd)
+    lines = sums(payout.c.file_id, payout.c.amount_twd)
     yield Rule(
         "I7",
         "a payout file is not the sum of its payouts",
         select(payout_file.c.file_no, payout_file.c.total_twd, lines.c.total)
         .outerjoin(lines, lines.c.id == payout_file.c.file_id)
-        .where(_differs(lines, count=payout_file.c.line_count, total=payout_file.c.total_twd)),
+        .where(differs(lines, count=payout_file.c.line_count, total=payout_file.c.total_twd)),
     )
     waiting = (
         select(func.coalesce(func.sum(payout.c.amount_twd), 0))
@@ -226,12 +190,3 @@ def _posted() -> Any:
     debit = func.sum(case((ledger_entry.c.amount_twd > 0, ledger_entry.c.amount_twd), else_=0))
     columns = (ledger_entry.c.journal_id, ledger_entry.c.kind)
     return select(*columns, debit.label("debit")).group_by(*columns).subquery("posted")
-
-
-def _sums(key: Any, amount: Any) -> Any:
-    """Rows and sum of amounts by key, as ``id``, ``rows`` and ``total``."""
-    return select(key.label("id"), func.count().label("rows"), func.sum(amount).label("total")).group_by(key).subquery("sums")
-
-
-def _differs(sums: Any, *, count: Any, total: Any) -> Any:
-    return or_(func.coalesce(sums.c.rows, 0) != count, func.coalesce(sums.c.total, 0) != total)

@@ -1,17 +1,17 @@
 """The books in the database, for :mod:`cloud.ports.books`: totals and the first broken rule, of one moment."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
-from itertools import pairwise
+from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, text
 
-from cloud.adapters.sql.book_rules import book_rules
-from cloud.adapters.sql.tables import settlement
+from cloud.adapters.sql.book_rules import find_breach
+from cloud.adapters.sql.programme_counts import read_programme_counts
 from cloud.adapters.sql.totals import read_totals
 from cloud.adapters.sql.transactions import reading
-from cloud.ports.books import Breach
-from cloud.ports.reports import Totals
+from cloud.ports.books import Audit
+
+_FOR_WHOLE_TABLES = ("SET LOCAL jit = off", "SET LOCAL work_mem = '128MB'")
+"""These queries join and group whole tables; what PostgreSQL gives a query otherwise is meant for many small ones."""
 
 
 class SqlBooks:
@@ -20,25 +20,9 @@ class SqlBooks:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def audit(self) -> tuple[Totals, Breach | None]:
+    def audit(self, now: datetime) -> Audit:
         with reading(self._engine) as connection:
-            return read_totals(connection), _first_breach(connection)
-
-
-def _first_breach(connection: Connection) -> Breach | None:
-    for rule in book_rules():
-        row = connection.execute(rule.breaches.limit(1)).mappings().first()
-        if row is not None:
-            return Breach(rule.rule, rule.sentence, dict(row))
-    return _gap(connection)
-
-
-def _gap(connection: Connection) -> Breach | None:
-    """Closed weeks follow each other. Counted here: the databases count days in different words."""
-    closed: Sequence[date] = connection.scalars(
-        select(settlement.c.period_starts_on).order_by(settlement.c.period_starts_on)
-    ).all()
-    for earlier, later in pairwise(closed):
-        if later - earlier != timedelta(days=7):
-            return Breach("I6", "a week between two settlements was not closed", {"after": earlier, "before": later})
-    return None
+            if connection.dialect.name == "postgresql":
+                for setting in _FOR_WHOLE_TABLES:
+                    connection.execute(text(setting))
+            return Audit(read_totals(connection), read_programme_counts(connection, now), find_breach(connection))

@@ -6,14 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, case, func, select
 
+from cloud.adapters.sql.borders import is_claimed_in_range, is_its_claim
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.tables import (
-    claim_line,
+    claim,
     confirmation,
     item_category,
     merchant,
     redemption,
     redemption_line,
+    settlement_range,
     site,
     staff,
 )
@@ -60,16 +62,20 @@ def _conditions(wanted: TransactionFilter, state: ColumnElement[str]) -> list[Co
     if wanted.last_day is not None:
         conditions.append(redemption.c.redeemed_at < day_bounds(wanted.last_day)[1])
     if wanted.claim_id is not None:
-        conditions.append(claim_line.c.claim_id == wanted.claim_id)
+        conditions.append(claim.c.claim_id == wanted.claim_id)
     return conditions
 
 
 def _progressing(progress: FromClause) -> FromClause:
-    """Each redemption with its confirmation, claim line and progress, where it has them."""
+    """Each redemption with its confirmation, claim and progress, where it has them.
+
+    Joined part by part: SQLite makes the whole view ``claim_line`` before it outer-joins it.
+    """
     return (
         redemption.outerjoin(confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
-        .outerjoin(claim_line, claim_line.c.redemption_id == redemption.c.redemption_id)
-        .outerjoin(progress, progress.c.claim_id == claim_line.c.claim_id)
+        .outerjoin(settlement_range, is_claimed_in_range())
+        .outerjoin(claim, is_its_claim())
+        .outerjoin(progress, progress.c.claim_id == claim.c.claim_id)
     )
 
 

@@ -1,34 +1,32 @@
-"""Settlements in the database, for :mod:`cloud.ports.settlements`."""
+"""Settlements in the database, for :mod:`cloud.ports.settlements`.
 
-from collections.abc import Iterator, Sequence
+A settlement is a border: it has seen the confirmations up to a number, and claims those of them that were redeemed before its
+week's end, except what the settlement before had claimed by the same rule. No row is marked; ``claim_line`` is a view, and one
+pass over the confirmations since the last border makes the sums. What holds it:
+
+* Numbers are given out in order but committed out of order. Every confirming transaction shares a lock (a trigger takes it),
+  and the settlement takes it alone before it reads the highest number: whoever has a lower one has committed or is gone.
+* A trigger refuses a confirmation whose number a settlement has already seen: what is closed stays closed.
+* ``settlement_range`` is a chain by foreign key and unique constraints, so two borders cannot take the same confirmation. Its
+  row is written last and is the seal: a trigger refuses claims in a week that has one.
+* What was seen but redeemed after the week's end (a settlement that ran late) stays open; ``open_from_no`` is the lowest such
+  number, and the next pass begins there.
+
+The rows are made where they are kept (:mod:`cloud.adapters.sql.claims`): none of them travels.
+"""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    FromClause,
-    Select,
-    String,
-    Uuid,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, text
 
-from cloud.adapters.sql.journals import insert_journals
-from cloud.adapters.sql.tables import claim, claim_line, confirmation, redemption, settlement
+from cloud.adapters.sql.borders import find_last_border, is_unclaimed_by
+from cloud.adapters.sql.claims import NewClaims
+from cloud.adapters.sql.tables import confirmation, redemption, settlement, settlement_range
 from cloud.adapters.sql.transactions import Lock, reading, take_lock, writing
 from cloud.domain.calendar import Period
-from cloud.domain.records import Journal
-from cloud.domain.settlement import Claim, NewClaim, Settlement, first_open_period
-
-_CLAIMS_PER_STATEMENT_MAX = 200
-"""SQLite compounds at most 500 selects."""
+from cloud.domain.settlement import Settlement, first_open_period
 
 
 class SqlSettlementStore:
@@ -55,56 +53,39 @@ class _Transaction:
     def find_open_period(self) -> Period | None:
         return _find_open_period(self._connection)
 
-    def claimable(self, before: datetime) -> Sequence[tuple[str, str]]:
-        pairs = _claimable(before, redemption.c.merchant_id, redemption.c.programme_id).distinct()
-        return [(merchant_id, programme_id) for merchant_id, programme_id in self._connection.execute(pairs)]
-
-    def add_lines(self, claims: Sequence[NewClaim], before: datetime) -> Sequence[Claim]:
-        made: list[Claim] = []
-        for start in range(0, len(claims), _CLAIMS_PER_STATEMENT_MAX):
-            some = claims[start : start + _CLAIMS_PER_STATEMENT_MAX]
-            self._connection.execute(_insert_lines(some, before))
-            made += self._sums(some)
-        return made
-
-    def save(self, settlement_: Settlement, journals: Sequence[Journal]) -> None:
-        starts_on = settlement_.period.starts_on
+    def close(self, period: Period, *, closed_at: datetime) -> Settlement:
+        take_lock(self._connection, Lock.CONFIRM)
+        border = find_last_border(self._connection)
+        through_no = self._connection.scalar(select(func.max(confirmation.c.confirmation_no))) or 0
+        if self._connection.dialect.name == "postgresql":
+            # Worth it from far more rows on than there are: compiling takes as long as a good part of the sums.
+            self._connection.execute(text("SET LOCAL jit = off"))
+        claims = NewClaims(self._connection, period)
+        unclaimed = is_unclaimed_by(border, through_no)
+        closed = claims.add_up(and_(unclaimed, confirmation.c.redeemed_at < period.ends_at), closed_at)
+        first_left = _find_first_left(self._connection, and_(unclaimed, confirmation.c.redeemed_at >= period.ends_at))
         self._connection.execute(
             insert(settlement).values(
-                period_starts_on=starts_on,
-                closed_at=settlement_.closed_at,
-                claim_count=len(settlement_.claims),
-                voucher_count=settlement_.voucher_count,
-                claimed_twd=settlement_.claimed_twd,
+                period_starts_on=period.starts_on,
+                closed_at=closed_at,
+                claim_count=closed.claim_count,
+                voucher_count=closed.voucher_count,
+                claimed_twd=closed.claimed_twd,
             )
         )
-        if settlement_.claims:
-            self._connection.execute(insert(claim), [_claim_row(one, starts_on) for one in settlement_.claims])
-        insert_journals(self._connection, journals)
-
-    def _sums(self, claims: Sequence[NewClaim]) -> list[Claim]:
-        sums = (
-            select(
-                claim_line.c.claim_id,
-                func.count().label("redemption_count"),
-                func.sum(claim_line.c.voucher_count).label("voucher_count"),
-                func.sum(claim_line.c.amount_twd).label("amount_twd"),
+        claims.write(closed)
+        self._connection.execute(
+            insert(settlement_range).values(
+                period_starts_on=period.starts_on,
+                previous_starts_on=border.period_starts_on if border else None,
+                starts_at=border.ends_at if border else period.starts_at,
+                ends_at=period.ends_at,
+                after_no=border.through_no if border else 0,
+                through_no=through_no,
+                open_from_no=first_left or through_no + 1,
             )
-            .where(claim_line.c.claim_id.in_([one.claim_id for one in claims]))
-            .group_by(claim_line.c.claim_id)
         )
-        by_id = {row.claim_id: row for row in self._connection.execute(sums)}
-        return [
-            Claim(
-                claim_id=one.claim_id,
-                merchant_id=one.merchant_id,
-                programme_id=one.programme_id,
-                redemption_count=by_id[one.claim_id].redemption_count,
-                voucher_count=int(by_id[one.claim_id].voucher_count),
-                amount_twd=int(by_id[one.claim_id].amount_twd),
-            )
-            for one in claims
-        ]
+        return closed
 
 
 def _find_open_period(connection: Connection) -> Period | None:
@@ -115,44 +96,9 @@ def _find_open_period(connection: Connection) -> Period | None:
     return first_open_period(None, first_redeemed_at)
 
 
-def _claimable(before: datetime, *columns: Any) -> Select[Any]:
-    """Membership: confirmed, before the end of the week, in no claim. There is no lower bound, and there must be none."""
-    claimed = exists().where(claim_line.c.redemption_id == redemption.c.redemption_id)
-    return (
-        select(*columns)
-        .join_from(redemption, confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
-        .where(redemption.c.redeemed_at < before, ~claimed)
-    )
-
-
-def _insert_lines(claims: Sequence[NewClaim], before: datetime) -> Any:
-    new = _as_rows(claims)
-    lines = _claimable(
-        before, redemption.c.redemption_id, new.c.claim_id, redemption.c.voucher_count, redemption.c.redeemed_twd
-    ).join(new, (new.c.merchant_id == redemption.c.merchant_id) & (new.c.programme_id == redemption.c.programme_id))
-    return insert(claim_line).from_select(["redemption_id", "claim_id", "voucher_count", "amount_twd"], lines)
-
-
-def _as_rows(claims: Sequence[NewClaim]) -> FromClause:
-    """Make a table of the claims inside the statement; SQLite cannot name the columns of a VALUES list."""
-    rows = [
-        select(
-            literal(one.claim_id, Uuid()).label("claim_id"),
-            literal(one.merchant_id, String()).label("merchant_id"),
-            literal(one.programme_id, String()).label("programme_id"),
-        )
-        for one in claims
-    ]
-    return union_all(*rows).subquery("new_claim")
-
-
-def _claim_row(one: Claim, starts_on: date) -> dict[str, Any]:
-    return {
-        "claim_id": one.claim_id,
-        "period_starts_on": starts_on,
-        "merchant_id": one.merchant_id,
-        "programme_id": one.programme_id,
-        "redemption_count": one.redemption_count,
-        "voucher_count": one.voucher_count,
-        "amount_twd": one.amount_twd,
-    }
+def _find_first_left(connection: Connection, which: ColumnElement[bool]) -> int | None:
+    # Counted too, and the count thrown away: PostgreSQL would look for a minimum alone in order of the numbers, which is a walk
+    # past all of them where none is left. So it takes the index of the times, and is done at once.
+    first_no: int | None
+    first_no, _ = connection.execute(select(func.min(confirmation.c.confirmation_no), func.count()).where(which)).one()
+    return first_no

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -35,6 +37,10 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    column,
+    event,
+    table,
+    text,
 )
 
 metadata = MetaData(
@@ -273,10 +279,27 @@ redemption_line = Table(
 confirmation = Table(
     "confirmation",
     metadata,
-    Column("redemption_id", Uuid, primary_key=True),
-    Column("merchant_id", String(32), nullable=False, index=True),
-    Column("staff_id", String(32), nullable=False),
+    # What has one width comes first, and what a settlement does not read last: its one pass takes a tenth less time.
+    Column("redemption_id", Uuid, primary_key=True, comment="the primary key is the judge: a redemption is confirmed once"),
+    Column(
+        "confirmation_no", BigInteger, Identity(always=True), nullable=False, unique=True, comment="settlements take ranges"
+    ),
+    Column("redeemed_at", Instant, nullable=False, comment="copied, as are amount, vouchers and programme"),
     Column("confirmed_at", Instant, nullable=False),
+    Column("amount_twd", Integer, nullable=False),
+    Column("voucher_count", SmallInteger, nullable=False),
+    Column("merchant_id", String(32), nullable=False),
+    Column("programme_id", String(32), nullable=False),
+    Column("staff_id", String(32), nullable=False),
+    Index("ix_confirmation_merchant_id_confirmation_no", "merchant_id", "confirmation_no"),
+    # For the few that a late settlement finds redeemed after its week; a block range index costs a confirmation nothing.
+    Index(
+        "ix_confirmation_redeemed_at",
+        "redeemed_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+    ).ddl_if(dialect="postgresql"),
+    comment="it copies from its redemption what a claim sums, so that a settlement reads nothing else",
 )
 
 settlement = Table(
@@ -289,28 +312,80 @@ settlement = Table(
     Column("claimed_twd", BigInteger, nullable=False),
 )
 
+settlement_range = Table(
+    "settlement_range",
+    metadata,
+    Column("period_starts_on", ForeignKey("settlement.period_starts_on"), primary_key=True),
+    Column("previous_starts_on", Date, unique=True, comment="the settlement before; null for the first of all"),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("after_no", BigInteger, nullable=False, comment="the last confirmation that the settlement before had seen"),
+    Column("through_no", BigInteger, nullable=False, index=True, comment="the last confirmation that this one has seen"),
+    Column("open_from_no", BigInteger, nullable=False, comment="every confirmation before this one is in a claim"),
+    UniqueConstraint("period_starts_on", "ends_at", "through_no"),
+    ForeignKeyConstraint(
+        ["previous_starts_on", "starts_at", "after_no"],
+        ["settlement_range.period_starts_on", "settlement_range.ends_at", "settlement_range.through_no"],
+    ),
+    CheckConstraint("previous_starts_on < period_starts_on AND starts_at < ends_at", name="forward"),
+    CheckConstraint("0 <= after_no AND after_no <= through_no AND open_from_no <= through_no + 1", name="numbers"),
+    CheckConstraint("previous_starts_on IS NOT NULL OR after_no = 0", name="first"),
+    Index(
+        "uq_settlement_range_first",
+        "after_no",
+        unique=True,
+        sqlite_where=text("previous_starts_on IS NULL"),
+        postgresql_where=text("previous_starts_on IS NULL"),
+    ),
+    comment="one chain: each begins where the one before ended, so that no confirmation is in two",
+)
+
 claim = Table(
     "claim",
     metadata,
     Column("claim_id", Uuid, primary_key=True),
-    Column("period_starts_on", ForeignKey("settlement.period_starts_on"), nullable=False),
-    Column("merchant_id", ForeignKey("merchant.merchant_id"), nullable=False),
-    Column("programme_id", ForeignKey("programme.programme_id"), nullable=False),
+    Column("period_starts_on", Date, nullable=False),
+    Column("merchant_id", String(32), nullable=False),
+    Column("programme_id", String(32), nullable=False),
     Column("redemption_count", Integer, nullable=False),
     Column("voucher_count", Integer, nullable=False),
     Column("amount_twd", BigInteger, nullable=False),
     UniqueConstraint("period_starts_on", "merchant_id", "programme_id"),
     CheckConstraint("amount_twd > 0", name="amount"),
+    # On PostgreSQL a trigger looks all claims of a settlement up at once; a foreign key does it row by row, three times.
+    ForeignKeyConstraint(["period_starts_on"], ["settlement.period_starts_on"]).ddl_if(dialect="sqlite"),
+    ForeignKeyConstraint(["merchant_id"], ["merchant.merchant_id"]).ddl_if(dialect="sqlite"),
+    ForeignKeyConstraint(["programme_id"], ["programme.programme_id"]).ddl_if(dialect="sqlite"),
 )
 
-claim_line = Table(
+claim_line = table(
     "claim_line",
-    metadata,
-    Column("redemption_id", Uuid, primary_key=True, comment="the primary key is the judge: a redemption is claimed once"),
-    Column("claim_id", Uuid, nullable=False, index=True),
-    Column("voucher_count", SmallInteger, nullable=False),
-    Column("amount_twd", Integer, nullable=False),
+    column("redemption_id", Uuid),
+    column("claim_id", Uuid),
+    column("voucher_count", SmallInteger),
+    column("amount_twd", Integer),
 )
+"""A view: which claim a confirmed redemption is in. It follows from facts that nobody can change, so it is stored nowhere.
+
+A settlement has seen the confirmations up to ``through_no`` and claims those redeemed before ``ends_at``, except what the one
+before it had claimed by the same rule. The chain of :data:`settlement_range` makes that one claim at most per redemption.
+"""
+
+CLAIM_LINE_VIEW = """
+    CREATE VIEW claim_line AS
+    SELECT confirmation.redemption_id, claim.claim_id, confirmation.voucher_count, confirmation.amount_twd
+    FROM confirmation
+    JOIN settlement_range
+      ON confirmation.confirmation_no <= settlement_range.through_no
+     AND confirmation.redeemed_at < settlement_range.ends_at
+     AND (confirmation.confirmation_no > settlement_range.after_no OR confirmation.redeemed_at >= settlement_range.starts_at)
+    JOIN claim
+      ON claim.period_starts_on = settlement_range.period_starts_on
+     AND claim.merchant_id = confirmation.merchant_id
+     AND claim.programme_id = confirmation.programme_id
+"""
+event.listen(metadata, "after_create", DDL(CLAIM_LINE_VIEW))  # type: ignore[no-untyped-call]
+event.listen(metadata, "before_drop", DDL("DROP VIEW IF EXISTS claim_line"))  # type: ignore[no-untyped-call]
 
 payout_file = Table(
     "payout_file",

@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, case, exists, func, select
 
+from cloud.adapters.sql.borders import find_last_border, is_claimed_within
 from cloud.adapters.sql.progress import claim_progress
-from cloud.adapters.sql.tables import claim, claim_line, confirmation, ledger_entry, redemption, redemption_line, voucher
+from cloud.adapters.sql.tables import claim, confirmation, ledger_entry, redemption, redemption_line, voucher
 from cloud.ports.reports import Totals
 
 
@@ -16,7 +17,9 @@ def read_totals(connection: Connection) -> Totals:
         select(func.count(), func.sum(redemption.c.redeemed_twd), func.sum(redemption.c.topup_twd)).select_from(redemption),
     )
     claims, claimed, paid, returned, still_open = _claims(connection)
-    claimed_line = exists().where(claim_line.c.redemption_id == redemption.c.redemption_id)
+    claimed_line = exists().where(
+        confirmation.c.redemption_id == redemption.c.redemption_id, is_claimed_within(find_last_border(connection))
+    )
     unclaimed = select(func.sum(redemption.c.redeemed_twd)).where(~claimed_line)
     return Totals(
         issued=_sum(connection, select(func.count()).select_from(voucher)),

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from cloud.adapters.sql.engine import for_reading
+from cloud.adapters.sql.engine import commit_doubt_of, for_reading
 from cloud.adapters.sql.failures import may_heal
 from protocol.errors import PortError
 
@@ -30,6 +30,8 @@ class Lock(IntEnum):
 
     SETTLE = 7_401
     PAY = 7_402
+    CONFIRM = 7_403
+    """Every transaction that confirms shares it (a trigger on ``confirmation`` takes it); a settlement has it alone."""
 
 
 @contextmanager
@@ -38,10 +40,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     Raises:
         IntegrityError: a constraint refused it: the caller says what that means.
-        PortError: the database failed; nothing was written, or (a connection lost at the commit) it is not known.
+        PortError: the database failed; nothing was written, or (a connection lost at the commit, or a commit that no standby is
+            known to have) it is not known.
     """
-    with _failing_as_port(), engine.begin() as connection:
-        yield connection
+    with _failing_as_port():
+        with engine.begin() as connection:
+            doubt = commit_doubt_of(connection)
+            yield connection
+        doubt.check()
 
 
 @contextmanager
