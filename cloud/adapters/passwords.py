@@ -3,6 +3,8 @@
 Verifying takes tens of milliseconds on purpose. The hash names its own parameters, so old hashes stay good when these grow.
 """
 
+from importlib import resources
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -28,3 +30,9 @@ class Argon2Passwords:
     def decoy(self) -> str:
         """A hash of the same cost that belongs to nobody, to be verified where there is no account."""
         return self._hasher.hash("a password that no account has")
+
+
+def common_passwords() -> frozenset[str]:
+    """The passwords that everybody tries first, in lower case; the list lies beside this module and is asked nowhere else."""
+    lines = (resources.files("cloud.adapters") / "common_passwords.txt").read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))

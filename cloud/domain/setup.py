@@ -25,6 +25,9 @@ KeyId = Annotated[str, Meta(pattern="^[a-z0-9-]{1,16}\\Z")]
 PASSWORD_LENGTH_MIN = 8
 Password = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=256)]
 
+OfficeRole = Literal["programme_admin", "reviewer", "finance", "technician", "auditor"]
+"""The same as in :mod:`cloud.ports.people`, which this module may not know; a test holds them equal."""
+
 SCAN_DOOR = "scan"
 OFFICE_DOOR = "office"
 
@@ -99,6 +102,7 @@ class OfficerSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     login: Login
     name: Name
     password: Password
+    role: OfficeRole = "programme_admin"
 
     def __repr__(self) -> str:
         return f"OfficerSetup({self.staff_id!r})"
@@ -117,6 +121,15 @@ class MerchantSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """None until the merchant names one (V-R19); then it is claimed but not paid."""
 
 
+class DoorSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When a door of the public home opens (V-E2). A door that the file does not name is open."""
+
+    door: Literal["merchants", "winners", "shops"]
+    opens_on: date | None = None
+    closes_on: date | None = None
+    """Last day, inclusive."""
+
+
 class Setup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -124,6 +137,7 @@ class Setup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     item_categories: list[ItemCategorySetup] = []
     merchants: list[MerchantSetup] = []
     office: list[OfficerSetup] = []
+    doors: list[DoorSetup] = []
 
 
 def decode_setup(content: bytes) -> Setup:
@@ -166,6 +180,9 @@ def _problems(setup: Setup) -> Iterator[str]:
                 yield f"Programme {programme.programme_id} is for {category}, which has no item category."
     for merchant in setup.merchants:
         yield from _merchant_problems(merchant, sold)
+    for door in setup.doors:
+        if door.opens_on is not None and door.closes_on is not None and door.closes_on < door.opens_on:
+            yield f"The door {door.door} closes before it opens."
 
 
 def _merchant_problems(merchant: MerchantSetup, sold: set[str]) -> Iterator[str]:
@@ -196,6 +213,7 @@ def _doubles(setup: Setup) -> Iterator[str]:
         "site_id": (site.site_id for merchant in setup.merchants for site in merchant.sites),
         "staff_id": [*staff_ids, *(officer.staff_id for officer in setup.office)],
         "login": people,
+        "door": (door.door for door in setup.doors),
     }
     for what, values in lists.items():
         for value, times in Counter(values).items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 
@@ -21,7 +22,22 @@ class SiteChoice:
 
     site_id: str
     name: str
+    merchant_id: str
     merchant_name: str
+    merchant_category: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoorDates:
+    """From when until when a door of the public home is open; None: no limit."""
+
+    door: str
+    opens_on: date | None
+    closes_on: date | None
+
+    def is_open(self, day: date) -> bool:
+        """Tell whether the door is open on that day in Taipei."""
+        return (self.opens_on is None or self.opens_on <= day) and (self.closes_on is None or day <= self.closes_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +54,11 @@ class Choices(Protocol):
 
     def programmes(self) -> Sequence[ProgrammeChoice]: ...
 
-    def sites(self) -> Sequence[SiteChoice]: ...
+    def sites(self, merchant_id: str | None = None) -> Sequence[SiteChoice]:
+        """All sites, or those of one merchant."""
+
+    def doors(self) -> Sequence[DoorDates]:
+        """Doors with dates; one that is not named is open."""
 
     def item_categories(self, merchant_category: str) -> Sequence[ItemChoice]:
         """In the order that the programme office gave them."""

@@ -4,16 +4,23 @@ A login belongs to a *door* (V-E3): one of the four merchant categories, ``scan`
 is another login, so nobody enters through the door of a category that is not theirs (O-5).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
-Role = Literal["merchant_admin", "scan_staff", "office"]
+Role = Literal["merchant_admin", "scan_staff", "programme_admin", "reviewer", "finance", "technician", "auditor"]
+OfficeRole = Literal["programme_admin", "reviewer", "finance", "technician", "auditor"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+OFFICE_ROLES: tuple[OfficeRole, ...] = get_args(OfficeRole)
 
 MERCHANT_DOORS = ("travel_agency", "lodging", "amusement", "hotspring_or_ppp")
 """The four merchant categories, in the order of the source's menu."""
 
-DOORS = (*MERCHANT_DOORS, "scan", "office")
+SCAN_DOOR = "scan"
+OFFICE_DOOR = "office"
+DOORS = (*MERCHANT_DOORS, SCAN_DOOR, OFFICE_DOOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Person:
     merchant_category: str = ""
     site_name: str = ""
     """Where scan staff stand."""
+    site_id: str | None = None
 
 
 class People(Protocol):
@@ -40,7 +48,16 @@ class People(Protocol):
 
     def find_by_login(self, door: str, login: str) -> Person | None: ...
 
+    def find_at_other_doors(self, door: str, login: str) -> Person | None:
+        """Somebody active who has this login at another door: the first one in the order of ids, always the same."""
+
     def find_person(self, staff_id: str) -> Person | None: ...
+
+    def staff_of(self, merchant_id: str) -> Sequence[Person]:
+        """A merchant's scan staff, active ones first, then by name."""
+
+    def office_people(self) -> Sequence[Person]:
+        """The programme office's people and the merchants' admins, active ones first, then by door and name."""
 
 
 class Throttle(Protocol):

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cloud.domain.setup import ItemCategorySetup, MerchantSetup, ProgrammeSetup
+from cloud.domain.setup import DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class SetupTransaction(Protocol):
 
     def save_merchants(self, merchants: Sequence[MerchantSetup]) -> None:
         """Save merchants and their sites. A payout account that is there already stays: it is the merchant's to change."""
+
+    def save_doors(self, doors: Sequence[DoorSetup]) -> None: ...
 
     def add_staff(self, staff: Sequence[NewStaff]) -> None: ...
 

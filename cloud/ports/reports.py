@@ -6,11 +6,13 @@ Every method that takes a ``merchant_id`` returns that merchant's rows and nobod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 ClaimState = Literal["unconfirmed", "confirmed", "claimed", "sent", "paid", "returned"]
 """請款進度 of one transaction: 未確認, 已確認, 已請款, 已送銀行, 已撥款, 退匯."""
+
+SortColumn = Literal["redeemed_at", "order_total", "voucher_count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class TransactionRow:
     topup_twd: int
     item_name_zh: str
     item_name_en: str
+    item_name_ja: str
+    item_name_ko: str
     by: str
     """Name of the member of staff, or the kiosk's id (掃票同仁)."""
     site_name: str
@@ -35,12 +39,59 @@ class TransactionRow:
 
 @dataclass(frozen=True, slots=True)
 class TransactionPage:
-    """One page of transactions, newest first, with the sums of *all* rows that the filter matches."""
+    """One page of transactions in the order that was asked for, with the sums of *all* rows that the filter matches."""
 
     rows: Sequence[TransactionRow]
     row_count: int
     voucher_count: int
     redeemed_twd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How transactions are sorted; the id decides between equals, so that every row has one place."""
+
+    column: SortColumn = "redeemed_at"
+    descending: bool = True
+
+
+NEWEST_FIRST: Final = Order()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row that a page starts behind, or ends in front of. Paging by it costs the same on every page of any list."""
+
+    value: datetime | int
+    """What the sorted column holds there."""
+    redemption_id: UUID
+    before: bool = False
+    """Whether the page wanted is the one in front of the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutStep:
+    """One attempt to pay a claim, and what the bank said."""
+
+    file_no: int
+    sent_at: datetime
+    value_date: date
+    state: Literal["sent", "paid", "returned"]
+    known_at: datetime | None
+    """When the bank's answer was read."""
+    return_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionTrail:
+    """What happened to one transaction after it was taken: confirmed by whom, claimed in which week, paid with which file."""
+
+    confirmed_by: str | None
+    claim_id: UUID | None
+    period_starts_on: date | None
+    claimed_at: datetime | None
+    payouts: Sequence[PayoutStep]
+    """Oldest attempt first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +132,61 @@ class Overview:
     next_claim_twd: int
     """Confirmed and not yet claimed: what the next settlement will claim."""
     devices_not_online: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayAmount:
+    """What one merchant redeemed on one Asia/Taipei day."""
+
+    day: date
+    redemption_count: int
+    redeemed_twd: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeUse:
+    """How far one programme's vouchers are, in vouchers and in money."""
+
+    programme_id: str
+    name_zh: str
+    name_en: str
+    starts_on: date
+    ends_on: date
+    issued_count: int
+    issued_twd: int
+    redeemed_count: int
+    redeemed_twd: int
+    claimed_twd: int
+    paid_twd: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeOverview:
+    """The numbers on the programme office's first page, over all merchants."""
+
+    today_count: int
+    today_twd: int
+    next_claim_twd: int
+    """Confirmed and not yet claimed: what the next settlement will claim."""
+    unconfirmed_count: int
+    unconfirmed_twd: int
+    overdue_count: int
+    """Of these, redeemed in a week that is over: they missed a settlement."""
+    overdue_twd: int
+    returned_count: int
+    """Claims whose newest payout came back from the bank."""
+    returned_twd: int
+    locked_count: int
+    """Vouchers, or numbers typed for vouchers, that take no more tries of the last four."""
+    parked_count: int
+    """Messages that could not be understood or proved."""
+    online: int
+    """Kiosks in use, by what they last said."""
+    offline: int
+    lost: int
+    never: int
+    pending: int
+    """Orders that kiosks in use still have to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +259,27 @@ class Totals:
 class Reports(Protocol):
     """Read side."""
 
-    def find_transactions(self, wanted: TransactionFilter, *, page: int, page_size: int) -> TransactionPage:
-        """List transactions; ``page`` counts from 1."""
+    def find_transactions(
+        self, wanted: TransactionFilter, *, page_size: int, order: Order = NEWEST_FIRST, mark: Mark | None = None
+    ) -> TransactionPage:
+        """List transactions: the first page, or the one that ``mark`` points to."""
 
     def find_transaction(self, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None: ...
+
+    def find_trail(self, redemption_id: UUID, *, merchant_id: str) -> TransactionTrail | None: ...
 
     def claims(self, *, merchant_id: str, period_starts_on: date | None = None) -> Sequence[ClaimRow]:
         """Claims of one merchant, newest period first; of one period where given."""
 
     def overview(self, *, merchant_id: str, now: datetime) -> Overview: ...
+
+    def days(self, *, merchant_id: str, first_day: date, last_day: date) -> Sequence[DayAmount]:
+        """One row per day, both ends included, days without a transaction too."""
+
+    def office_overview(self, *, now: datetime) -> OfficeOverview: ...
+
+    def programme_uses(self) -> Sequence[ProgrammeUse]:
+        """Every programme, newest first."""
 
     def devices(self, *, merchant_id: str | None = None) -> Sequence[DeviceRow]:
         """The fleet; of one merchant where given."""

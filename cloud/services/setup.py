@@ -41,6 +41,7 @@ def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str]
             transaction.save_programmes(setup.programmes)
             transaction.save_item_categories(setup.item_categories)
             transaction.save_merchants(setup.merchants)
+            transaction.save_doors(setup.doors)
             known = transaction.staff_ids()
             people = [person for person in _people(setup) if person[1].staff_id not in known]
             transaction.add_staff([_new_staff(merchant, person, hash_password) for merchant, person in people])
@@ -84,6 +85,6 @@ def _new_staff(
         door=OFFICE_DOOR if at_work is None else door_of(*at_work),
         login=person.login,
         name=person.name,
-        role="office" if at_work is None else at_work[1].role,
+        role=person.role,
         password_hash=hash_password(person.password),
     )

@@ -11,17 +11,21 @@ from werkzeug.exceptions import HTTPException
 from cloud.domain.calendar import Period, period_of
 from cloud.ports.people import Person, Role
 from cloud.web import formats
+from cloud.web.access import EVERYBODY, install_access, may
+from cloud.web.account import make_account
+from cloud.web.identity import LIBRARY_ACCESS, install_identity, is_fresh
 from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
 from cloud.web.merchant import make_merchant
 from cloud.web.office import make_office
 from cloud.web.parts import WebParts
 from cloud.web.public import make_public
+from cloud.web.scheme import SCHEMES, choose_scheme
 from cloud.web.security import install_headers
 from cloud.web.session import find_person, install_session
 from cloud.web.staff import make_staff
 from protocol.errors import PortError
 
-_PAGES = {400: "400", 401: "403", 403: "403", 404: "404", 405: "404", 413: "413", 503: "503"}
+_PAGES = {400: "400", 401: "403", 403: "403", 404: "404", 405: "404", 413: "413", 429: "429", 503: "503"}
 """Which words a status gets; what is not listed is said as 500."""
 
 
@@ -31,11 +35,31 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("transactions", "merchant.transactions"),
         ("claims", "merchant.claims"),
         ("kiosks", "merchant.kiosks"),
+        ("people", "merchant.people"),
     ),
     "scan_staff": (("scan", "staff.start"),),
-    "office": (("issues", "office.issues"), ("fleet", "office.kiosks"), ("settlements", "office.settlements")),
+    "programme_admin": (
+        ("overview", "office.overview"),
+        ("issues", "office.issues"),
+        ("merchants", "office.merchants"),
+        ("fleet", "office.kiosks"),
+        ("settlements", "office.settlements"),
+        ("office_people", "office.people"),
+    ),
+    "reviewer": (("merchants", "office.merchants"),),
+    "finance": (("overview", "office.overview"), ("settlements", "office.settlements")),
+    "technician": (("fleet", "office.kiosks"),),
+    "auditor": (
+        ("overview", "office.overview"),
+        ("issues", "office.issues"),
+        ("merchants", "office.merchants"),
+        ("fleet", "office.kiosks"),
+        ("settlements", "office.settlements"),
+    ),
 }
 """The left rail of each role: word and endpoint. Six words at most."""
+
+_PEOPLE = ("new_person", "add_person", "person", "change_person", "set_active", "forget_factors")
 
 _RAIL_OF = {
     "merchant.transaction": "merchant.transactions",
@@ -44,6 +68,7 @@ _RAIL_OF = {
     "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
     "office.revoke": "office.kiosks",
+    **{f"{page}.{name}": f"{page}.people" for page in ("merchant", "office") for name in _PEOPLE},
 }
 """Pages that stand under a word without being it."""
 
@@ -61,8 +86,11 @@ def make_app(parts: WebParts) -> Flask:
     _install_csrf(app, parts)
     _install_words(app, parts)
     _install_error_pages(app)
-    for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts)):
+    install_identity(app, parts)
+    for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts), make_account(parts)):
         app.register_blueprint(blueprint)
+    devices = () if parts.api is None else [name for name in app.view_functions if name.startswith(f"{parts.api.name}.")]
+    install_access(app, is_fresh=is_fresh, others={**LIBRARY_ACCESS, **dict.fromkeys(devices, EVERYBODY)})
     return app
 
 
@@ -91,6 +119,10 @@ def _install_words(app: Flask, parts: WebParts) -> None:
         day=formats.day,
         week=formats.week,
         exact_week=formats.exact_week,
+        share=formats.share,
+        short_day=formats.short_day,
+        near_day=formats.near_day,
+        browser=formats.browser,
     )
 
     app.jinja_env.globals.update(
@@ -104,7 +136,10 @@ def _install_words(app: Flask, parts: WebParts) -> None:
             "say": say,
             "language": language,
             "languages": LANGUAGES,
+            "scheme": choose_scheme(),
+            "schemes": SCHEMES,
             "person": find_person(),
+            "may": may,
             "this_week": period_of(parts.clock.now()),
             **_rail(find_person()),
         }

@@ -14,7 +14,7 @@ from flask import abort, render_template
 
 from cloud.domain.calendar import Period, period_of, period_of_day
 from cloud.ports.reports import ClaimRow, Reports, TransactionFilter
-from cloud.web.paging import PAGE_SIZES, claim_state, find_page, some_day, some_id
+from cloud.web.paging import ORDERS, PAGE_SIZES, claim_state, find_page, some_day, some_id
 from cloud.web.parts import WebParts
 
 
@@ -46,7 +46,7 @@ def render_claims(parts: WebParts, merchant_id: str) -> str:
     wanted_day = some_day("period")
     period = running if wanted_day is None else period_of_day(wanted_day)
     listed = _list(parts.reports, merchant_id, period, running)
-    waiting = parts.reports.find_transactions(waiting_of(merchant_id), page=1, page_size=1)
+    waiting = parts.reports.find_transactions(waiting_of(merchant_id), page_size=1)
     if not listed.is_running:
         wanted = TransactionFilter(merchant_id, claim_id=listed.chosen)
     elif claim_state() == "unconfirmed":
@@ -55,14 +55,16 @@ def render_claims(parts: WebParts, merchant_id: str) -> str:
         wanted = TransactionFilter(merchant_id, state="confirmed")
     # A closed week without claims has no rows; asking without a claim would list every transaction there is.
     rows = find_page(parts.reports, wanted) if listed.is_running or listed.chosen else None
-    return render_template("claims.html", listed=listed, wanted=wanted, rows=rows, waiting=waiting, sizes=PAGE_SIZES)
+    return render_template(
+        "claims.html", listed=listed, wanted=wanted, rows=rows, waiting=waiting, sizes=PAGE_SIZES, orders=ORDERS
+    )
 
 
 def _list(reports: Reports, merchant_id: str, period: Period, running: Period) -> ClaimList:
     every_claim = reports.claims(merchant_id=merchant_id)
     periods = _periods({claim.period_starts_on for claim in every_claim} | {running.starts_on, min(period, running).starts_on})
     if period >= running:
-        ready = reports.find_transactions(TransactionFilter(merchant_id, state="confirmed"), page=1, page_size=1)
+        ready = reports.find_transactions(TransactionFilter(merchant_id, state="confirmed"), page_size=1)
         return ClaimList(running, True, periods, (), None, ready.voucher_count, ready.redeemed_twd)
     batches = [claim for claim in every_claim if claim.period_starts_on == period.starts_on]
     return ClaimList(

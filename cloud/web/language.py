@@ -14,7 +14,7 @@ from flask import current_app, g, request
 
 from protocol.words import Words, load_words
 
-LANGUAGES = ("zh-Hant-TW", "en")
+LANGUAGES = ("zh-Hant-TW", "en", "ja", "ko")
 LANGUAGE_COOKIE = "vk_language"
 _ALIASES = {"zh-tw": "zh-Hant-TW", "zh-hk": "zh-Hant-TW", "zh-mo": "zh-Hant-TW", "zh-hant": "zh-Hant-TW", "zh": "zh-Hant-TW"}
 """Browsers send ``zh-TW``; no negotiation library takes that for ``zh-Hant-TW``, and visitors would get English."""

@@ -5,6 +5,9 @@ merchant's id is answered like one that does not exist. Confirming is idempotent
 this click added.
 """
 
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final
 from uuid import UUID
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -14,51 +17,65 @@ from cloud.domain.calendar import day_of, period_of
 from cloud.ports.confirmations import Confirmed
 from cloud.ports.reports import TransactionFilter
 from cloud.services.confirm import confirm, confirm_all
+from cloud.web.access import allow
+from cloud.web.charts import Column, columns
 from cloud.web.claims import render_claims, waiting_of
 from cloud.web.formats import money, number
 from cloud.web.language import say
-from cloud.web.paging import CLAIM_STATES, PAGE_SIZES, claim_state, find_page, some_day, some_id
+from cloud.web.paging import CLAIM_STATES, ORDERS, PAGE_SIZES, claim_state, find_page, some_day, some_id
 from cloud.web.parts import WebParts
+from cloud.web.people_pages import add_people_pages
 from cloud.web.security import own_path
-from cloud.web.session import merchant_of, only, signed_in
+from cloud.web.session import merchant_of, signed_in
 from protocol.ids import reference
+
+_FORTNIGHT: Final = timedelta(days=13)
+"""From its first day to its last."""
 
 
 def make_merchant(parts: WebParts) -> Blueprint:
     """Build the blueprint."""
     merchant = Blueprint("merchant", __name__, url_prefix="/merchant")
-    merchant.before_request(only("merchant_admin"))
 
     @merchant.get("/")
+    @allow("merchant_admin", tenant="merchant")
     def overview() -> str:
         merchant_id, now = _own(), parts.clock.now()
-        waiting = parts.reports.find_transactions(waiting_of(merchant_id), page=1, page_size=5)
+        waiting = parts.reports.find_transactions(waiting_of(merchant_id), page_size=5)
         return render_template(
             "overview.html",
             overview=parts.reports.overview(merchant_id=merchant_id, now=now),
             today=day_of(now),
+            columns=_last_days(parts, merchant_id, day_of(now)),
             settles_on=period_of(now).following.starts_on,
             waiting=waiting,
         )
 
     @merchant.get("/transactions")
+    @allow("merchant_admin", tenant="merchant")
     def transactions() -> str:
         wanted = TransactionFilter(_own(), claim_state(), some_day("from"), some_day("to"), some_id("claim"))
         found, page = find_page(parts.reports, wanted)
         return render_template(
-            "transactions.html", wanted=wanted, found=found, page=page, states=CLAIM_STATES, sizes=PAGE_SIZES
+            "transactions.html", wanted=wanted, found=found, page=page, states=CLAIM_STATES, sizes=PAGE_SIZES, orders=ORDERS
         )
 
     @merchant.get("/transactions/<uuid:redemption_id>")
+    @allow("merchant_admin", tenant="merchant")
     def transaction(redemption_id: UUID) -> str:
         row = parts.reports.find_transaction(redemption_id, merchant_id=_own())
         if row is None:
             abort(404)
         return render_template(
-            "transaction.html", row=row, reference=reference(redemption_id), back=own_path(request.args.get("back"))
+            "transaction.html",
+            row=row,
+            trail=parts.reports.find_trail(redemption_id, merchant_id=_own()),
+            reference=reference(redemption_id),
+            back=own_path(request.args.get("back")),
         )
 
     @merchant.post("/transactions/<uuid:redemption_id>/confirm")
+    @allow("merchant_admin", tenant="merchant")
     def confirm_one(redemption_id: UUID) -> Response:
         person, merchant_id = signed_in(), _own()
         if parts.reports.find_transaction(redemption_id, merchant_id=merchant_id) is None:
@@ -74,25 +91,36 @@ def make_merchant(parts: WebParts) -> Blueprint:
         return redirect(own_path(request.form.get("back")) or url_for(".transactions"))
 
     @merchant.get("/confirm-all")
+    @allow("merchant_admin", tenant="merchant")
     def confirm_all_preview() -> str:
         found, page = find_page(parts.reports, waiting_of(_own()))
         return render_template("confirm_all.html", found=found, page=page)
 
     @merchant.post("/confirm-all")
+    @allow("merchant_admin", tenant="merchant")
     def confirm_every() -> Response:
         done = confirm_all(parts.confirmations, merchant_id=_own(), staff_id=signed_in().staff_id, now=parts.clock.now())
         flash(_said(done) if done.redemption_count else say("confirm.done_none"))
         return redirect(url_for(".claims"))
 
     @merchant.get("/claims")
+    @allow("merchant_admin", tenant="merchant")
     def claims() -> str:
         return render_claims(parts, _own())
 
     @merchant.get("/kiosks")
+    @allow("merchant_admin", tenant="merchant")
     def kiosks() -> str:
         return render_template("kiosks.html", devices=parts.reports.devices(merchant_id=_own()))
 
+    add_people_pages(merchant, parts, path="/staff", role="merchant_admin", tenant="merchant")
     return merchant
+
+
+def _last_days(parts: WebParts, merchant_id: str, today: date) -> Sequence[Column]:
+    """One column per day of the fortnight that ends today."""
+    days = parts.reports.days(merchant_id=merchant_id, first_day=today - _FORTNIGHT, last_day=today)
+    return columns([(day.day, day.redeemed_twd, day.redemption_count) for day in days])
 
 
 def _said(done: Confirmed) -> str:

@@ -1,4 +1,4 @@
-"""The programme office: issue vouchers and print them, look after the kiosks, see the settlements.
+"""The programme office: issue vouchers and print them, look after the kiosks, see the businesses and the settlements.
 
 What cannot be taken back is asked on a page of its own: revoking a kiosk is for ever. A claim code is shown once, on the answer
 to the click that made it, and kept nowhere.
@@ -11,11 +11,15 @@ from uuid import UUID
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from cloud.ports.people import OFFICE_DOOR
 from cloud.ports.reports import DeviceRow
 from cloud.services.enrol import make_claim_code, revoke_device
+from cloud.web.access import allow
 from cloud.web.language import say
+from cloud.web.office_overview import render_overview
 from cloud.web.parts import HoldersFileError, WebParts
-from cloud.web.session import only, signed_in
+from cloud.web.people_pages import add_people_pages
+from cloud.web.session import signed_in
 from protocol.ids import uuid7
 
 REASON_LENGTH_MAX = 200
@@ -32,25 +36,39 @@ class Problem:
 def make_office(parts: WebParts) -> Blueprint:
     """Build the blueprint."""
     office = Blueprint("office", __name__, url_prefix="/office")
-    office.before_request(only("office", door="office"))
     _add_issues(office, parts)
     _add_kiosks(office, parts)
 
+    @office.get("/")
+    @allow("programme_admin", "finance", "auditor", tenant="programme", door=OFFICE_DOOR)
+    def overview() -> str:
+        return render_overview(parts)
+
+    @office.get("/merchants")
+    @allow("programme_admin", "reviewer", "auditor", tenant="programme", door=OFFICE_DOOR)
+    def merchants() -> str:
+        sites = parts.choices.sites()
+        return render_template("merchants.html", sites=sites, merchants=len({site.merchant_id for site in sites}))
+
     @office.get("/settlements")
+    @allow("programme_admin", "finance", "auditor", tenant="programme", door=OFFICE_DOOR)
     def settlements() -> str:
         return render_template("settlements.html", settlements=parts.reports.settlements())
 
+    add_people_pages(office, parts, path="/people", role="programme_admin", tenant="programme")
     return office
 
 
 def _add_issues(office: Blueprint, parts: WebParts) -> None:
-    @office.get("/")
+    @office.get("/issues")
+    @allow("programme_admin", "auditor", tenant="programme", door=OFFICE_DOOR)
     def issues() -> str:
         return _issues_page(parts)
 
     one_at_a_time = threading.Lock()
 
     @office.post("/issues")
+    @allow("programme_admin", tenant="programme", door=OFFICE_DOOR)
     def issue() -> str | AnyResponse:
         programme_id, upload = request.form.get("programme", ""), request.files.get("holders")
         if programme_id not in {choice.programme_id for choice in parts.choices.programmes()}:
@@ -68,6 +86,7 @@ def _add_issues(office: Blueprint, parts: WebParts) -> None:
         return redirect(url_for(".issues"))
 
     @office.get("/issues/<uuid:issue_id>/sheets-<int:part>.pdf")
+    @allow("programme_admin", tenant="programme", door=OFFICE_DOOR)
     def sheets(issue_id: UUID, part: int) -> Response:
         document = parts.office.sheets(issue_id, part)
         if document is None:
@@ -104,10 +123,12 @@ def _issues_page(parts: WebParts, problem: Problem | None = None) -> str:
 
 def _add_kiosks(office: Blueprint, parts: WebParts) -> None:
     @office.get("/kiosks")
+    @allow("programme_admin", "technician", "auditor", tenant="programme", door=OFFICE_DOOR)
     def kiosks() -> str:
         return _kiosks_page(parts)
 
     @office.post("/claim-codes")
+    @allow("programme_admin", "technician", tenant="programme", door=OFFICE_DOOR)
     def claim_code() -> str:
         site_id = request.form.get("site", "")
         code = make_claim_code(
@@ -122,10 +143,12 @@ def _add_kiosks(office: Blueprint, parts: WebParts) -> None:
         return _kiosks_page(parts, code, site_id)
 
     @office.get("/kiosks/<device_id>/revoke")
+    @allow("programme_admin", "technician", tenant="programme", door=OFFICE_DOOR)
     def ask_revoke(device_id: str) -> str:
         return render_template("revoke.html", device=_device(parts, device_id), problem="")
 
     @office.post("/kiosks/<device_id>/revoke")
+    @allow("programme_admin", "technician", tenant="programme", door=OFFICE_DOOR)
     def revoke(device_id: str) -> str | AnyResponse:
         device, reason = _device(parts, device_id), request.form.get("reason", "").strip()[:REASON_LENGTH_MAX]
         if not reason:

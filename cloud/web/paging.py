@@ -4,76 +4,171 @@ Whatever an address asks for that does not exist (a state, a page size, a day) i
 edit addresses.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import abort, request
 
-from cloud.ports.reports import ClaimState, Reports, TransactionFilter, TransactionPage
+from cloud.ports.reports import (
+    NEWEST_FIRST,
+    ClaimState,
+    Mark,
+    Order,
+    Reports,
+    SortColumn,
+    TransactionFilter,
+    TransactionPage,
+    TransactionRow,
+)
 
 CLAIM_STATES: tuple[ClaimState, ...] = get_args(ClaimState)
 PAGE_SIZES = (10, 25, 50, 100)
 """顯示筆數; ten, as in the source."""
 
-_PAGE_MAX = 1_000_000
+ORDERS = tuple(Order(column, descending) for column in get_args(SortColumn) for descending in (True, False))
+"""Every order that an address may ask for."""
+
+_OF_PAGES = frozenset({"after", "before", "row", "size", "sort"})
+_ROWS_MAX = 999_999_999
+_INTEGER_MAX = 2**31 - 1
+_MARK = re.compile(r"([0-9]{1,16})-([0-9a-f]{32})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 """Beyond, the midnights of Taipei soon leave the calendar that computers have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which page of a list, and how to write the address of another one."""
+    """Which rows of a list are shown, and how to write the addresses of its other pages.
 
-    number: int
+    A page is named by the row that it begins behind, never by counting from the start: the last page of a million rows costs
+    what the first does, and rows that arrive meanwhile move nobody's page.
+    """
+
     size: int
+    order: Order
+    first_row: int
+    """Running number (序號) of the first row shown. It stands in the address for people; the rows are found without it."""
+    shown: int
     row_count: int
     path: str
     kept: Mapping[str, str]
     """The filter, as it stands in the address."""
-
-    @property
-    def last(self) -> int:
-        """Number of the last page; an empty list has one."""
-        return max(1, -(-self.row_count // self.size))
-
-    @property
-    def first_row(self) -> int:
-        """Running number (序號) of the first row shown."""
-        return (self.number - 1) * self.size + 1
+    before: str
+    after: str
+    """The first and the last row shown, as marks in an address; empty where there are none."""
 
     @property
     def last_row(self) -> int:
         """Running number of the last row shown."""
-        return min(self.number * self.size, self.row_count)
+        return self.first_row + self.shown - 1
 
-    def address(self, number: int) -> str:
-        """Where another page of the same list is."""
-        return f"{self.path}?{urlencode({**self.kept, 'size': self.size, 'page': number})}"
+    @property
+    def previous(self) -> str | None:
+        """Where the page in front of this one is."""
+        if self.first_row <= 1:
+            return None
+        if self.first_row <= self.size + 1:
+            return self.start
+        return self._address(before=self.before, row=self.first_row - self.size)
+
+    @property
+    def next(self) -> str | None:
+        """Where the page behind this one is."""
+        return self._address(after=self.after, row=self.last_row + 1) if self.last_row < self.row_count else None
+
+    @property
+    def start(self) -> str:
+        """Where the first page is."""
+        return self._address()
+
+    @property
+    def sort(self) -> str:
+        """The order, as it stands in the address."""
+        return _sort_name(self.order)
+
+    def sorted_by(self, column: str) -> str:
+        """What ``aria-sort`` says of a column."""
+        if self.order.column != column:
+            return "none"
+        return "descending" if self.order.descending else "ascending"
+
+    def address_sorted_by(self, column: SortColumn) -> str:
+        """Where the same list stands sorted by a column: largest first, and the other way round where it is that already."""
+        other = Order(column, not (self.order.column == column and self.order.descending))
+        return replace(self, order=other).start
+
+    def _address(self, **place: object) -> str:
+        order = {} if self.order == NEWEST_FIRST else {"sort": self.sort}
+        return f"{self.path}?{urlencode({**self.kept, **order, 'size': self.size, **place})}"
 
 
 def find_page(reports: Reports, wanted: TransactionFilter) -> tuple[TransactionPage, Page]:
     """The page of transactions that the address asks for."""
-    page = Page(_page_number(), _page_size(), 0, request.path, _kept())
-    found = reports.find_transactions(wanted, page=page.number, page_size=page.size)
-    page = replace(page, row_count=found.row_count)
-    if page.number > page.last:
-        # The list became shorter while its last page was open.
-        page = replace(page, number=page.last)
-        found = reports.find_transactions(wanted, page=page.number, page_size=page.size)
+    order, size = sort_order(), _page_size()
+    mark = _mark(order)
+    found = reports.find_transactions(wanted, page_size=size, order=order, mark=mark)
+    first_row = 1
+    if mark is not None and (not found.rows or (mark.before and len(found.rows) < size)):
+        # The list became shorter while this page was open.
+        found = reports.find_transactions(wanted, page_size=size, order=order)
+    elif mark is not None:
+        # An edited number is brought back among the rows that there are.
+        latest = max(1, found.row_count - len(found.rows) + 1)
+        first_row = latest if not mark.before and len(found.rows) < size else min(_whole_number("row", 1, _ROWS_MAX), latest)
+    rows = found.rows
+    page = Page(
+        size=size,
+        order=order,
+        first_row=first_row,
+        shown=len(rows),
+        row_count=found.row_count,
+        path=request.path,
+        kept=_kept(),
+        before=_write_mark(rows[0], order) if rows else "",
+        after=_write_mark(rows[-1], order) if rows else "",
+    )
     return found, page
 
 
 def _kept() -> dict[str, str]:
-    return {name: value for name, value in request.args.items() if name not in {"page", "size"} and value}
+    return {name: value for name, value in request.args.items() if name not in _OF_PAGES and value}
 
 
-def _page_number() -> int:
-    """The page that is asked for; counts from 1."""
-    return _whole_number("page", 1, _PAGE_MAX)
+def sort_order() -> Order:
+    """The order that is asked for."""
+    wanted = request.args.get("sort", "")
+    return next((order for order in ORDERS if _sort_name(order) == wanted), NEWEST_FIRST)
+
+
+def _sort_name(order: Order) -> str:
+    return f"-{order.column}" if order.descending else order.column
+
+
+def _mark(order: Order) -> Mark | None:
+    before = "before" in request.args
+    found = _MARK.fullmatch(request.args.get("before" if before else "after", ""))
+    if found is None:
+        return None
+    number, redemption_id = int(found[1]), UUID(found[2])
+    if order.column != "redeemed_at":
+        return Mark(number, redemption_id, before) if number <= _INTEGER_MAX else None
+    instant = _EPOCH + timedelta(microseconds=number)
+    return Mark(instant, redemption_id, before) if instant.date() <= _LAST_DAY else None
+
+
+def _write_mark(row: TransactionRow, order: Order) -> str:
+    values: dict[SortColumn, int] = {
+        "redeemed_at": (row.redeemed_at - _EPOCH) // timedelta(microseconds=1),
+        "order_total": row.order_total_twd,
+        "voucher_count": row.voucher_count,
+    }
+    return f"{values[order.column]}-{row.redemption_id.hex}"
 
 
 def _page_size() -> int:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flask import Blueprint
 
+from cloud.ports.accounts import AccountStore, FactorStore, WebSessions
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
@@ -19,6 +20,7 @@ from cloud.ports.ingest import IngestStore
 from cloud.ports.meters import Unmetered, WebMeters
 from cloud.ports.people import People, Throttle
 from cloud.ports.reports import Reports
+from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
 from protocol.voucher import KeyRing
 
@@ -71,6 +73,16 @@ class OfficeParts:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountParts:
+    """Accounts, who is signed in, and what people prove themselves with."""
+
+    store: AccountStore
+    sessions: WebSessions
+    factors: FactorStore
+    rules: PasswordRules
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything :func:`cloud.web.app.make_app` needs."""
 
@@ -79,6 +91,7 @@ class WebParts:
     choices: Choices
     throttle: Throttle
     passwords: PasswordCheck
+    accounts: AccountParts
     confirmations: ConfirmationStore
     scan: ScanParts
     office: OfficeParts

@@ -13,12 +13,14 @@ from dataclasses import replace
 
 from flask import Blueprint, abort, current_app, request
 
+from cloud.ports.people import SCAN_DOOR
+from cloud.web.access import allow
 from cloud.web.asking import Asking, Purchase
 from cloud.web.order import Order, OrderBox, OrderLine
 from cloud.web.parts import WebParts
 from cloud.web.scan_input import read_code, read_digits, read_landing, read_total
 from cloud.web.scan_pages import ScanPages, notice, notices_of, plain_notice
-from cloud.web.session import merchant_of, only, signed_in
+from cloud.web.session import merchant_of, signed_in
 from protocol.errors import PortError, ProtocolError
 from protocol.limits import VOUCHERS_PER_ORDER_MAX
 from protocol.messages import Answer, CheckAccepted, RedeemAccepted, Refused
@@ -36,21 +38,23 @@ _CHECKOUT_REASONS = frozenset({Reason.ITEM_NOT_ALLOWED, Reason.TOTAL_NOT_ALLOWED
 def make_staff(parts: WebParts) -> Blueprint:
     """Build the blueprint."""
     staff = Blueprint("staff", __name__)
-    staff.before_request(only("scan_staff", door="scan"))
+    scanners = allow("scan_staff", tenant="merchant", door=SCAN_DOOR)
 
     @staff.get("/scan")
+    @scanners
     def start() -> str:
         desk = _Desk(parts)
         return desk.pages.gather(desk.box.start())
 
     @staff.get("/v/<voucher_no>")
+    @scanners
     def landing(voucher_no: str) -> str:
         code = read_landing(voucher_no, request.args.get("k"), request.args.get("s"), parts.scan.voucher_keys())
         desk = _Desk(parts)
         return desk.add(desk.box.start(), code)
 
     for name, step in _STEPS.items():
-        staff.add_url_rule(f"/scan/{name}", name, _view(parts, step), methods=["POST"])
+        staff.add_url_rule(f"/scan/{name}", name, scanners(_view(parts, step)), methods=["POST"])
     return staff
 
 

@@ -13,17 +13,20 @@ from waitress.server import create_server
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.metrics import WebMetrics, new_registry
-from cloud.adapters.passwords import Argon2Passwords
+from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
+from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
+from cloud.services.accounts import PasswordRules
 from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
-from cloud.web.parts import HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
@@ -65,6 +68,12 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
         choices=SqlChoices(wiring.engine),
         throttle=MemoryThrottle(),
         passwords=PasswordCheck(passwords.verify, passwords.decoy()),
+        accounts=AccountParts(
+            store=SqlAccountStore(wiring.engine),
+            sessions=SqlWebSessions(wiring.engine),
+            factors=SqlFactorStore(wiring.engine),
+            rules=PasswordRules(passwords.hash, common_passwords().__contains__),
+        ),
         confirmations=wiring.confirmations,
         scan=ScanParts(
             store=wiring.ingest_store,

@@ -189,7 +189,7 @@ def test_overview_shows_what_happens_elsewhere(browser: Browser, address: str, s
 def test_office_adds_and_revokes_a_kiosk(page: Page, address: str) -> None:
     enter(page, address, "office-1")
     look(page)
-    page.get_by_role("link", name="機台").click()
+    page.get_by_role("link", name="機台", exact=True).click()
     look(page)
     page.get_by_role("button", name="產生啟用碼").click()
     expect(page.get_by_text("只顯示這一次")).to_be_visible()

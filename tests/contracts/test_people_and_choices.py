@@ -29,7 +29,7 @@ def test_scan_staff_come_with_merchant_and_site(people: SqlPeople) -> None:
 def test_office_belongs_to_no_merchant(people: SqlPeople) -> None:
     person = people.find_by_login("office", "office")
     assert person is not None
-    assert (person.role, person.merchant_id, person.merchant_name, person.site_name) == ("office", None, "", "")
+    assert (person.role, person.merchant_id, person.merchant_name, person.site_name) == ("programme_admin", None, "", "")
 
 
 def test_login_is_found_at_its_own_door_only(people: SqlPeople) -> None:

@@ -1,6 +1,8 @@
 """The read side of the pages, on both databases."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -10,10 +12,24 @@ from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.settlements import SqlSettlementStore
-from cloud.adapters.sql.tables import device, device_presence
+from cloud.adapters.sql.tables import device, device_presence, digit_try
 from cloud.domain.calendar import Period
 from cloud.domain.payouts import Originator
-from cloud.ports.reports import ClaimState, Overview, Totals, TransactionFilter
+from cloud.ports.reports import (
+    NEWEST_FIRST,
+    ClaimState,
+    DayAmount,
+    Mark,
+    OfficeOverview,
+    Order,
+    Overview,
+    SortColumn,
+    Totals,
+    TransactionFilter,
+    TransactionPage,
+    TransactionRow,
+    TransactionTrail,
+)
 from cloud.services.confirm import confirm, confirm_all
 from cloud.services.pay import import_return, make_payout_file
 from cloud.services.settle import settle_due
@@ -105,7 +121,7 @@ def test_each_state_can_be_filtered(till: Till, reports: SqlReports) -> None:
     redeemed = {state: till.redeem(NOON) for state in ("unconfirmed", "confirmed")}
     confirm_hotel(till, redeemed["confirmed"])
     for state in STATES:
-        page = reports.find_transactions(TransactionFilter(HOTEL.merchant_id, state=state), page=1, page_size=10)
+        page = reports.find_transactions(TransactionFilter(HOTEL.merchant_id, state=state), page_size=10)
         assert [row.redemption_id for row in page.rows] == ([redeemed[state]] if state in redeemed else [])
         assert page.row_count == len(page.rows)
 
@@ -124,7 +140,7 @@ def test_a_row_says_everything(till: Till, reports: SqlReports) -> None:
 def test_another_merchants_rows_are_not_there(till: Till, reports: SqlReports) -> None:
     one = till.redeem(NOON, place=PARK)
     assert reports.find_transaction(one, merchant_id=HOTEL.merchant_id) is None
-    assert reports.find_transactions(TransactionFilter(HOTEL.merchant_id), page=1, page_size=10).row_count == 0
+    assert reports.find_transactions(TransactionFilter(HOTEL.merchant_id), page_size=10).row_count == 0
     assert reports.claims(merchant_id=HOTEL.merchant_id) == []
     assert reports.overview(merchant_id=HOTEL.merchant_id, now=NOON).today_count == 0
 
@@ -132,11 +148,121 @@ def test_another_merchants_rows_are_not_there(till: Till, reports: SqlReports) -
 def test_pages_are_newest_first_and_sum_everything(till: Till, reports: SqlReports) -> None:
     ids = [till.redeem(NOON + timedelta(minutes=minute), vouchers=2) for minute in range(5)]
     wanted = TransactionFilter(HOTEL.merchant_id)
-    pages = [reports.find_transactions(wanted, page=number, page_size=2) for number in (1, 2, 3, 4)]
+    pages = list(walk(reports, wanted, NEWEST_FIRST))
     assert [row.redemption_id for page in pages for row in page.rows] == ids[::-1]
     assert {(page.row_count, page.voucher_count, page.redeemed_twd) for page in pages} == {(5, 10, 10_000)}
-    with pytest.raises(ValueError, match="pages count from 1"):
-        reports.find_transactions(wanted, page=0, page_size=2)
+    with pytest.raises(ValueError, match="a page has 1 to"):
+        reports.find_transactions(wanted, page_size=0)
+
+
+def mark_of(row: TransactionRow, order: Order, *, before: bool = False) -> Mark:
+    values = {"redeemed_at": row.redeemed_at, "order_total": row.order_total_twd, "voucher_count": row.voucher_count}
+    return Mark(values[order.column], row.redemption_id, before)
+
+
+def walk(reports: SqlReports, wanted: TransactionFilter, order: Order) -> Iterator[TransactionPage]:
+    """Every page of two rows, by the marks that a reader would follow."""
+    page = reports.find_transactions(wanted, page_size=2, order=order)
+    while page.rows:
+        yield page
+        page = reports.find_transactions(wanted, page_size=2, order=order, mark=mark_of(page.rows[-1], order))
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("column", get_args(SortColumn))
+def test_every_order_reaches_every_row_once_and_back(
+    till: Till, reports: SqlReports, column: SortColumn, descending: bool
+) -> None:
+    for number in range(7):  # with equals, which the id keeps apart
+        till.redeem(NOON + timedelta(minutes=number // 2), vouchers=1 + number % 2, order_total_twd=2_000 + 100 * (number % 3))
+    wanted, order = TransactionFilter(HOTEL.merchant_id, state="unconfirmed"), Order(column, descending)
+    pages = list(walk(reports, wanted, order))
+    rows = [row for page in pages for row in page.rows]
+    keys = [(mark_of(row, order).value, row.redemption_id) for row in rows]
+    assert keys == sorted(keys, reverse=descending)  # type: ignore[type-var]
+    assert len(set(keys)) == 7
+    for page, before in zip(pages[1:], pages, strict=False):
+        back = reports.find_transactions(wanted, page_size=2, order=order, mark=mark_of(page.rows[0], order, before=True))
+        assert back.rows == before.rows
+
+
+def test_the_trail_names_everybody_and_every_attempt(till: Till, reports: SqlReports) -> None:
+    one = till.redeem(NOON)
+    assert reports.find_trail(one, merchant_id=PARK.merchant_id) is None
+    assert reports.find_trail(one, merchant_id=HOTEL.merchant_id) == TransactionTrail(None, None, None, None, ())
+    confirm_hotel(till, one)
+    settle(till)
+    hear(till, pay(till), a3001987654="22")
+    hear(till, pay(till, weeks=1))
+    trail = reports.find_trail(one, merchant_id=HOTEL.merchant_id)
+    assert trail is not None
+    assert (trail.confirmed_by, trail.period_starts_on) == ("陳宥安", WEEK.starts_on)
+    assert trail.claimed_at == WEEK.ends_at
+    assert [(step.file_no, step.state, step.return_code) for step in trail.payouts] == [
+        (1, "returned", "22"),
+        (2, "paid", None),
+    ]
+
+
+def test_days_are_all_there(till: Till, reports: SqlReports) -> None:
+    start = WEEK.starts_at
+    till.redeem(start, vouchers=2)
+    till.redeem(start + timedelta(days=1, microseconds=-1))
+    till.redeem(start + timedelta(days=2))
+    till.redeem(start, place=PARK)
+    first = WEEK.starts_on
+    assert reports.days(merchant_id=HOTEL.merchant_id, first_day=first, last_day=first + timedelta(days=2)) == [
+        DayAmount(first, 2, 3_000),
+        DayAmount(first + timedelta(days=1), 0, 0),
+        DayAmount(first + timedelta(days=2), 1, 1_000),
+    ]
+
+
+def test_office_sees_over_all_merchants(till: Till, reports: SqlReports) -> None:
+    add_device(till.engine, "kiosk-1", "boan-lobby", "active")
+    add_device(till.engine, "kiosk-2", "boan-lobby", "active")
+    add_device(till.engine, "kiosk-3", "boan-lobby", "revoked")
+    with till.engine.begin() as connection:
+        seen = {"seen_at": NOON, "version": "0.1.0", "pending": 2}
+        connection.execute(insert(device_presence).values(device_id="kiosk-1", state="lost", **seen))
+        tries = [
+            {"voucher_no": "000000000001", "try_no": number, "request_id": UUID(int=number), "tried_at": NOON}
+            for number in range(1, 6)
+        ]
+        connection.execute(insert(digit_try), tries)
+    six_weeks(till)
+    till.redeem(NOON + timedelta(weeks=6), place=PARK, vouchers=2)
+    assert reports.office_overview(now=NOON + timedelta(weeks=6)) == OfficeOverview(
+        today_count=1,
+        today_twd=2_000,
+        next_claim_twd=1_000,
+        unconfirmed_count=2,
+        unconfirmed_twd=3_000,
+        overdue_count=1,
+        overdue_twd=1_000,
+        returned_count=0,
+        returned_twd=0,
+        locked_count=1,
+        parked_count=0,
+        online=0,
+        offline=0,
+        lost=1,
+        never=1,
+        pending=2,
+    )
+
+
+def test_a_programme_says_how_far_it_is(till: Till, reports: SqlReports) -> None:
+    six_weeks(till)
+    till.issue(NOON, vouchers=3)
+    used, over = reports.programme_uses()
+    assert (used.name_zh, used.issued_count, used.issued_twd) == ("國旅券", 15, 15_000)
+    assert (used.redeemed_count, used.redeemed_twd, used.claimed_twd, used.paid_twd) == (12, 12_000, 10_000, 3_000)
+    assert (over.programme_id, over.issued_count, over.redeemed_twd) == ("spring-2025", 0, 0)
+
+
+def test_first_page_of_nothing_is_zero(reports: SqlReports) -> None:
+    assert reports.office_overview(now=NOON) == OfficeOverview(*[0] * 16)
 
 
 def test_days_are_taipei_days_and_inclusive(till: Till, reports: SqlReports) -> None:
@@ -145,7 +271,7 @@ def test_days_are_taipei_days_and_inclusive(till: Till, reports: SqlReports) -> 
     till.redeem(start - timedelta(microseconds=1))
     till.redeem(end)
     wanted = TransactionFilter(HOTEL.merchant_id, first_day=WEEK.starts_on, last_day=WEEK.starts_on)
-    page = reports.find_transactions(wanted, page=1, page_size=10)
+    page = reports.find_transactions(wanted, page_size=10)
     assert [row.redemption_id for row in page.rows] == inside[::-1]
 
 
@@ -160,7 +286,7 @@ def test_claims_lead_to_their_rows(till: Till, reports: SqlReports) -> None:
     assert (newest.period_starts_on, newest.amount_twd, newest.voucher_count) == (WEEK.following.starts_on, 2_000, 2)
     assert (oldest.state, oldest.file_no, oldest.programme_name_zh) == ("claimed", None, "國旅券")
     assert reports.claims(merchant_id=HOTEL.merchant_id, period_starts_on=WEEK.starts_on) == [oldest]
-    page = reports.find_transactions(TransactionFilter(HOTEL.merchant_id, claim_id=oldest.claim_id), page=1, page_size=10)
+    page = reports.find_transactions(TransactionFilter(HOTEL.merchant_id, claim_id=oldest.claim_id), page_size=10)
     assert [row.redemption_id for row in page.rows] == [first]
     assert page.redeemed_twd == oldest.amount_twd
 
@@ -266,5 +392,5 @@ def test_all_of_a_merchant_can_be_confirmed_and_seen(till: Till, reports: SqlRep
     till.redeem(NOON)
     store = SqlConfirmationStore(till.engine)
     confirm_all(store, merchant_id=HOTEL.merchant_id, staff_id="boan-admin", now=NOON + timedelta(hours=1))
-    (row,) = reports.find_transactions(TransactionFilter(HOTEL.merchant_id), page=1, page_size=10).rows
+    (row,) = reports.find_transactions(TransactionFilter(HOTEL.merchant_id), page_size=10).rows
     assert (row.state, row.confirmed_at) == ("confirmed", NOON + timedelta(hours=1))

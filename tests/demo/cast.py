@@ -31,6 +31,14 @@ UNLUCKY_ACCOUNT = "00041210765432"
 """Payout account of the second site's merchant; the bank returns one of its payouts as closed."""
 ADMINS = {"travel_agency": "rizuo", "lodging": "boan", "amusement": "yunling", "hotspring_or_ppp": "qingmu"}
 SCAN, OFFICE = "boan1", "office"
+OFFICE_LOGINS = {
+    "programme admin": OFFICE,
+    "reviewer": "reviewer",
+    "finance": "finance",
+    "technician": "technician",
+    "auditor": "auditor",
+}
+"""The programme office's people, by what they may do."""
 VOUCHERS_PER_ORDER_MEAN = 2
 
 _SURNAMES = "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江何蕭羅高"

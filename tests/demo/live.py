@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.demo.cast import ADMINS, OFFICE, SCAN, SITES, fill_gallery, prepare
+from tests.demo.cast import ADMINS, OFFICE_LOGINS, SCAN, SITES, fill_gallery, prepare
 from tests.demo.play import say
 from tests.demo.processes import DemoError, require_free
 from tests.demo.world import DEMO_PASSWORD, Ports, World, open_world
@@ -83,7 +83,10 @@ def _welcome(world: World, *, known: bool) -> None:
             for door, login in ADMINS.items()
         ),
         ("Staff scan page", f"{world.web_url}/sign-in/scan", f"{SCAN} / {DEMO_PASSWORD}"),
-        ("Programme office", f"{world.web_url}/sign-in/office", f"{OFFICE} / {DEMO_PASSWORD}"),
+        *(
+            (f"Programme office ({role})", f"{world.web_url}/sign-in/office", f"{login} / {DEMO_PASSWORD}")
+            for role, login in OFFICE_LOGINS.items()
+        ),
     ]
     width = max(len(name) for name, _, _ in rows)
     print(f"\n  {'Welcome back; the data is as you left it.' if known else 'Everything is up.'}\n")

@@ -15,6 +15,16 @@ class FakePeople:
     def find_by_login(self, door: str, login: str) -> Person | None:
         return next((one for one in self.people.values() if (one.door, one.login) == (door, login)), None)
 
+    def find_at_other_doors(self, door: str, login: str) -> Person | None:
+        found = (one for one in self.people.values() if one.door != door and one.login == login and one.active)
+        return min(found, key=lambda one: one.staff_id, default=None)
+
+    def staff_of(self, merchant_id: str) -> list[Person]:
+        return [one for one in self.people.values() if (one.merchant_id, one.role) == (merchant_id, "scan_staff")]
+
+    def office_people(self) -> list[Person]:
+        return [one for one in self.people.values() if one.role != "scan_staff"]
+
     def find_person(self, staff_id: str) -> Person | None:
         return self.people.get(staff_id)
 

@@ -1,6 +1,7 @@
 """An ingest store whose database goes away when it is told to, before or after the commit."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 from cloud.ports.ingest import IngestStore, IngestTransaction
 from protocol.errors import PortError
@@ -32,3 +33,16 @@ class _Losing(AbstractContextManager[IngestTransaction]):
     def __exit__(self, *exception: object) -> None:
         self.inner.__exit__(*exception)  # type: ignore[arg-type]
         raise PortError("the connection was lost during the commit", retry=True)
+
+
+class Away:
+    """Any port of the pages, answering until it is told to fail."""
+
+    def __init__(self, port: object) -> None:
+        self._port = port
+        self.fails = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.fails:
+            raise PortError("the database failed", retry=True)
+        return getattr(self._port, name)

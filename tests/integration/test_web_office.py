@@ -31,7 +31,7 @@ def site(engine: Engine) -> Site:
 @pytest.fixture
 def officer(site: Site) -> Visitor:
     visitor = site.visitor("office-1")
-    visitor.get("/office/")
+    visitor.get("/office/issues")
     return visitor
 
 
@@ -66,7 +66,7 @@ def test_clicking_twice_issues_once(site: Site, officer: Visitor) -> None:
     for _ in range(3):
         assert officer.post("/office/issues", form(HOLDERS)).status_code == 302
     assert issued(site) == (1, 2)
-    officer.get("/office/")
+    officer.get("/office/issues")
     officer.post("/office/issues", form(HOLDERS))
     assert issued(site) == (2, 4), "the page that is opened again issues again"
 

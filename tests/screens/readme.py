@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page
 
-from tests.screens.dashboard import open_dashboard
 from tests.support.browser import watched_page
 from tests.support.screens import screen_stage
 from tests.support.views import sample_views
 from tests.support.web import DOORS, PASSWORD
+from tests.support.web_tour import open_stage
 
 NAME = "kiosk-and-dashboard.png"
 SITE = "泊岸旅館　一樓大廳"
@@ -61,13 +61,13 @@ def _dashboard(browser: Browser) -> Image.Image:
     width, height = DASHBOARD
     door, login = DOORS["boan-admin"]
     with (
-        open_dashboard() as (address, _, _),
+        open_stage() as stage,
         browser.new_context(
             viewport={"width": width, "height": height}, device_scale_factor=SHARPNESS, locale="zh-TW", reduced_motion="reduce"
         ) as context,
         watched_page(context) as page,
     ):
-        page.goto(f"{address}/sign-in/{door}")
+        page.goto(f"{stage.address}/sign-in/{door}")
         page.locator("#login").fill(login)
         page.locator("#password").fill(PASSWORD)
         with page.expect_navigation():

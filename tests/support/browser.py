@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Frame, Page, sync_playwright
 
 _ARGUMENTS = (
     "--no-sandbox",  # tests run as root in containers
@@ -66,11 +66,19 @@ def browser_fixture() -> Iterator[Browser]:
 
 
 @contextmanager
-def watched_page(context: BrowserContext) -> Iterator[Page]:
-    """A page of ``context``; at the end, asserts that it logged no error, threw nothing and asked no foreign host."""
+def watched_page(context: BrowserContext, *, tolerated: str = "") -> Iterator[Page]:
+    """A page of ``context``; at the end, asserts that it logged no error, threw nothing and asked no foreign host.
+
+    ``tolerated``: how the browser's own remarks begin that a test expects, such as the one on a page that answers 404.
+    """
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error" and not (tolerated and message.text.startswith(tolerated)):
+            complaints.append(message.text)
+
+    page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
     page.on("request", lambda request: complaints.extend(_foreign(request.url)))
     yield page

@@ -24,9 +24,11 @@ from werkzeug.test import TestResponse
 
 from cloud.adapters.holders_file import HoldersError, read_holders
 from cloud.adapters.ingest_stores import make_ingest_store
-from cloud.adapters.passwords import Argon2Passwords
+from cloud.adapters.passwords import Argon2Passwords, common_passwords
+from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.people import SqlPeople
@@ -36,11 +38,12 @@ from cloud.adapters.sql.tables import device, device_presence
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import holder_with_digits
+from cloud.services.accounts import PasswordRules
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.app import make_app
-from cloud.web.parts import HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from protocol.voucher import encode_voucher
 from tests.fakes.web_people import StillClock
@@ -58,7 +61,12 @@ DOORS = {
     "yunling-admin": ("amusement", "yunling"),
     "boan-scan-1": ("scan", "boan1"),
     "yunling-scan-1": ("scan", "yunling1"),
+    "boan-scan-2": ("scan", "boan2"),
     "office-1": ("office", "office"),
+    "finance-1": ("office", "finance"),
+    "reviewer-1": ("office", "reviewer"),
+    "technician-1": ("office", "technician"),
+    "auditor-1": ("office", "auditor"),
 }
 """Door and login of the people that the tests are."""
 
@@ -134,6 +142,12 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         choices=SqlChoices(engine),
         throttle=MemoryThrottle(),
         passwords=PasswordCheck(PASSWORDS.verify, PASSWORDS.decoy()),
+        accounts=AccountParts(
+            store=SqlAccountStore(engine),
+            sessions=SqlWebSessions(engine),
+            factors=SqlFactorStore(engine),
+            rules=PasswordRules(PASSWORDS.hash, common_passwords().__contains__),
+        ),
         confirmations=SqlConfirmationStore(engine),
         scan=ScanParts(
             store=make_ingest_store(engine),

@@ -9,7 +9,7 @@ from uuid import UUID
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.domain.calendar import day_of
-from cloud.domain.payouts import Originator
+from cloud.domain.payouts import Originator, PayoutFile
 from cloud.services.confirm import confirm_all
 from cloud.services.pay import import_return, make_payout_file
 from cloud.services.settle import settle_due
@@ -28,6 +28,9 @@ END = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 CLERKS = {"boan-scan-1": "room", "boan-scan-2": "room_and_meals", "yunling-scan-1": "admission"}
 ORIGINATOR = Originator("0040037", "1234567890", "04595257", "101", "TOURISM VOUCHER PROGRAMME")
+RETURNED_ACCOUNT = "41210765432"
+"""The park's; its first claim comes back and waits to be paid again."""
+
 _ORDERS_A_DAY = 3
 
 
@@ -39,6 +42,7 @@ class Life:
     random: Random = field(default_factory=partial(Random, 20261104))
     digits: dict[str, str] = field(default_factory=dict)
     free: list[str] = field(default_factory=list)
+    _first_file: PayoutFile = field(init=False)
 
     def run(self) -> list[str]:
         """Live until :data:`END`; return voucher numbers that are still unused, with their digits in ``digits``."""
@@ -96,13 +100,16 @@ class Life:
         )
 
     def _pay(self) -> None:
-        """The first file comes back for one account; the second is still at the bank."""
+        """The first file was credited but for one account, as is heard once the second, now at the bank, is made."""
         store, now = SqlPayoutStore(self.site.engine), self.site.clock.at
         file = make_payout_file(store, "ach_p01", ORIGINATOR, now=now)
         assert file is not None
         if file.file_no == 1:
-            answer = answer_p01(file.content, failures={}, answered_on=file.value_date)
-            import_return(store, answer, now=now + timedelta(days=2), file_no=1)
+            self._first_file = file
+            return
+        first = self._first_file
+        answer = answer_p01(first.content, failures={RETURNED_ACCOUNT: "22"}, answered_on=first.value_date)
+        import_return(store, answer, now=now + timedelta(hours=1), file_no=1)
 
     def _id(self) -> UUID:
         return uuid7(int(self.site.clock.at.timestamp() * 1000), self.random.randbytes(10))

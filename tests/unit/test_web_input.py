@@ -1,11 +1,13 @@
 """What people type and what addresses hold, brought into one form or refused."""
 
+import re
 import string
+from importlib import resources
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud.web.language import closest, load_catalogues
+from cloud.web.language import LANGUAGES, closest, load_catalogues
 from cloud.web.scan_input import read_code, read_digits, read_landing, read_total
 from cloud.web.security import own_path
 from protocol.reasons import Reason
@@ -94,6 +96,9 @@ def test_other_places_are_not(elsewhere: str | None) -> None:
         ("zh-Hant-HK", "zh-Hant-TW"),
         ("en-GB", "en"),
         ("en", "en"),
+        ("ja-JP", "ja"),
+        ("ko-KR", "ko"),
+        ("zh-HK", "zh-Hant-TW"),
         ("fr", None),
         ("", None),
     ],
@@ -102,11 +107,31 @@ def test_browser_languages_find_ours(tag: str, ours: str | None) -> None:
     assert closest(tag) == ours
 
 
-def test_catalogues_have_the_same_keys_and_facts() -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogues_have_the_same_keys_and_facts(language: str) -> None:
     pages = load_catalogues().pages
-    chinese, english = pages["zh-Hant-TW"], pages["en"]
-    assert set(chinese) == set(english)
-    assert {key: _facts(text) for key, text in chinese.items()} == {key: _facts(text) for key, text in english.items()}
+    chinese, own = pages["zh-Hant-TW"], pages[language]
+    assert set(chinese) == set(own)
+    assert {key: _facts(text) for key, text in chinese.items()} == {key: _facts(text) for key, text in own.items()}
+    assert all(text.strip() for text in own.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_blames(language: str) -> None:
+    never = re.compile(r"\binvalid\b|\berror\b|\bwrong\b|錯誤|無效|失敗|無効|エラー|間違|무효|오류|잘못", re.IGNORECASE)
+    # "went wrong on our side" says whose fault it is.
+    found = {key: text for key, text in load_catalogues().pages[language].items() if never.search(text)}
+    assert set(found) <= {"problem.500.what"}
+
+
+def test_dark_colours_stand_twice_and_are_the_same() -> None:
+    style = (resources.files("cloud.web") / "static" / "style.css").read_text("utf-8")
+    device, picked = (
+        re.findall(r"--[a-z-]+: [^;]+;", style.split(start, 1)[1].split("}", 1)[0])
+        for start in (':root:not([data-scheme="light"]) {', ':root[data-scheme="dark"] {')
+    )
+    assert device == picked
+    assert len(device) > 15
 
 
 def _facts(text: str) -> set[str]:

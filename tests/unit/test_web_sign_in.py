@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cloud.ports.people import Person
-from cloud.services.sign_in import ADDRESS_TRIES_MAX, LOGIN_TRIES_MAX, Denied, PasswordCheck, SignInTry, sign_in
+from cloud.services.sign_in import ADDRESS_TRIES_MAX, LOGIN_TRIES_MAX, Denied, PasswordCheck, SignInTry, WrongDoor, sign_in
 from cloud.web.throttle import MemoryThrottle
 from tests.fakes.web_people import FakePeople, PlainPasswords, StillClock
 
@@ -22,7 +22,7 @@ class Desk:
         self.passwords = PlainPasswords()
         self.clock = StillClock()
 
-    def try_in(self, attempt: SignInTry) -> Person | Denied:
+    def try_in(self, attempt: SignInTry) -> Person | WrongDoor | Denied:
         check = PasswordCheck(self.passwords.verify, "hash of nobody's password")
         return sign_in(self.people, self.throttle, check, attempt, now=self.clock.now())
 
@@ -36,29 +36,66 @@ def test_right_password_lets_in() -> None:
     [
         replace(RIGHT, password="wrong-password"),
         replace(RIGHT, login="nobody"),
-        replace(RIGHT, door="amusement"),
+        replace(RIGHT, door="amusement", password="wrong-password"),
         replace(RIGHT, login="boan" * 100),
         replace(RIGHT, password="right-password" * 100),
         replace(RIGHT, login="nobody", password="nobody's password"),
     ],
-    ids=["wrong password", "unknown login", "door of another category", "long login", "long password", "decoy's password"],
+    ids=[
+        "wrong password",
+        "unknown login",
+        "door of another category, wrong password",
+        "long login",
+        "long password",
+        "decoy's password",
+    ],
 )
 def test_all_else_is_denied_with_the_same_words_and_work(attempt: SignInTry) -> None:
     desk = Desk(ADMIN)
-    assert desk.try_in(attempt) == Denied()
+    denied = desk.try_in(attempt)
+    assert isinstance(denied, Denied)
+    assert denied.wait_s == 0
     assert desk.passwords.verified == 1
+
+
+def test_right_password_at_another_door_is_told_which_one() -> None:
+    desk = Desk(ADMIN)
+    assert desk.try_in(replace(RIGHT, door="amusement")) == WrongDoor(ADMIN)
+    assert desk.passwords.verified == 1, "and costs no more than any other try"
+
+
+def test_whoever_has_the_login_at_this_door_is_meant() -> None:
+    namesake = replace(ADMIN, staff_id="a-namesake", door="amusement", password_hash="hash of another-password")
+    desk = Desk(ADMIN, namesake)
+    assert desk.try_in(RIGHT) == ADMIN
+    assert desk.try_in(replace(RIGHT, door="amusement")) == Denied(staff_id="a-namesake")
+
+
+def test_closed_account_is_not_shown_its_door() -> None:
+    desk = Desk(replace(ADMIN, active=False))
+    assert desk.try_in(replace(RIGHT, door="amusement")) == Denied()
+
+
+def test_tries_at_all_doors_count_together() -> None:
+    desk = Desk(ADMIN)
+    doors = ("lodging", "amusement", "scan", "office")
+    for count in range(LOGIN_TRIES_MAX):
+        desk.try_in(replace(RIGHT, door=doors[count % len(doors)], password="guess"))
+    denied = desk.try_in(RIGHT)
+    assert isinstance(denied, Denied)
+    assert denied.wait_s > 0
 
 
 def test_closed_account_is_denied_like_a_wrong_password() -> None:
     desk = Desk(replace(ADMIN, active=False))
-    assert desk.try_in(RIGHT) == Denied()
+    assert desk.try_in(RIGHT) == Denied(staff_id="boan-admin")
     assert desk.passwords.verified == 1
 
 
 def test_login_is_throttled_and_the_right_password_too() -> None:
     desk = Desk(ADMIN)
     for _ in range(LOGIN_TRIES_MAX):
-        assert desk.try_in(replace(RIGHT, password="guess")) == Denied()
+        assert desk.try_in(replace(RIGHT, password="guess")) == Denied(staff_id="boan-admin")
     denied = desk.try_in(RIGHT)
     assert isinstance(denied, Denied)
     assert denied.wait_s == 15 * 60 + 1

@@ -7,11 +7,14 @@ the last one, each confirmation once.
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from cloud.adapters.sql.tables import claim, confirmation, settlement_range
+
+_NUMBER_MAX: Final = 2**63 - 1
+"""More confirmations than there will ever be; what a BIGINT holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ def is_unclaimed_by(border: Border | None, through_no: int) -> ColumnElement[boo
         return and_(number > border.through_no, number <= through_no)
     left_open = or_(number > border.through_no, confirmation.c.redeemed_at >= border.ends_at)
     return and_(number >= border.open_from_no, number <= through_no, left_open)
+
+
+def is_unclaimed_after(border: Border | None) -> ColumnElement[bool]:
+    """Tell for any confirmation whether neither this settlement nor one before it claims it."""
+    return is_unclaimed_by(border, _NUMBER_MAX)
 
 
 def is_claimed_in_range() -> ColumnElement[bool]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, select
 
-from cloud.adapters.sql.tables import item_category, merchant, programme, site
+from cloud.adapters.sql.tables import door, item_category, merchant, programme, site
 from cloud.adapters.sql.transactions import reading
-from cloud.ports.choices import ItemChoice, ProgrammeChoice, SiteChoice
+from cloud.ports.choices import DoorDates, ItemChoice, ProgrammeChoice, SiteChoice
 
 
 class SqlChoices:
@@ -22,14 +22,26 @@ class SqlChoices:
         with reading(self._engine) as connection:
             return [ProgrammeChoice(**row) for row in connection.execute(wanted).mappings()]
 
-    def sites(self) -> Sequence[SiteChoice]:
+    def sites(self, merchant_id: str | None = None) -> Sequence[SiteChoice]:
         wanted = (
-            select(site.c.site_id, site.c.name, merchant.c.name.label("merchant_name"))
+            select(
+                site.c.site_id,
+                site.c.name,
+                site.c.merchant_id,
+                merchant.c.name.label("merchant_name"),
+                merchant.c.merchant_category,
+            )
             .join(merchant, merchant.c.merchant_id == site.c.merchant_id)
             .order_by(merchant.c.name, site.c.name)
         )
+        if merchant_id is not None:
+            wanted = wanted.where(site.c.merchant_id == merchant_id)
         with reading(self._engine) as connection:
             return [SiteChoice(**row) for row in connection.execute(wanted).mappings()]
+
+    def doors(self) -> Sequence[DoorDates]:
+        with reading(self._engine) as connection:
+            return [DoorDates(**row) for row in connection.execute(select(door)).mappings()]
 
     def item_categories(self, merchant_category: str) -> Sequence[ItemChoice]:
         wanted = (

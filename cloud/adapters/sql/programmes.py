@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, delete, exists, insert, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.tables import (
+    door,
     issue_batch,
     item_category,
     merchant,
@@ -17,7 +18,7 @@ from cloud.adapters.sql.tables import (
     staff,
 )
 from cloud.adapters.sql.transactions import upsert, writing
-from cloud.domain.setup import AccountSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup, SiteSetup
+from cloud.domain.setup import AccountSetup, DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup, SiteSetup
 from cloud.ports.programmes import NewStaff, TakenError
 
 _ACCOUNT_COLUMNS = ("bank_code", "account_no", "account_name", "payee_id")
@@ -73,6 +74,10 @@ class _Transaction:
                 missing = (merchant.c.merchant_id == one.merchant_id) & merchant.c.account_no.is_(None)
                 self._connection.execute(update(merchant).where(missing).values(**_account_row(one.account)))
         upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
+
+    def save_doors(self, doors: Sequence[DoorSetup]) -> None:
+        rows = [{"door": one.door, "opens_on": one.opens_on, "closes_on": one.closes_on} for one in doors]
+        upsert(self._connection, door, rows)
 
     def add_staff(self, staff_: Sequence[NewStaff]) -> None:
         if staff_:

@@ -1,10 +1,16 @@
-"""交易紀錄 (V-S9): a merchant's redemptions with how far each is, one page at a time, with the sums of all that match."""
+"""交易紀錄 (V-S9): a merchant's redemptions with how far each is, one page at a time, with the sums of all that match.
+
+Pages are found by the row where the last one ended, never by counting rows: the thousandth page costs what the first does. A
+filter joins only the tables that it asks about, so that the sums of an unfiltered list are read from one table.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, case, func, select
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, and_, case, func, literal, select, tuple_
 
 from cloud.adapters.sql.borders import is_claimed_in_range, is_its_claim
 from cloud.adapters.sql.progress import claim_progress
@@ -20,29 +26,62 @@ from cloud.adapters.sql.tables import (
     staff,
 )
 from cloud.domain.calendar import day_bounds
-from cloud.ports.reports import TransactionFilter, TransactionPage, TransactionRow
+from cloud.ports.reports import (
+    NEWEST_FIRST,
+    Mark,
+    Order,
+    SortColumn,
+    TransactionFilter,
+    TransactionPage,
+    TransactionRow,
+)
 
 PAGE_SIZE_MAX = 1_000
 
 
-def find_transactions(connection: Connection, wanted: TransactionFilter, *, page: int, page_size: int) -> TransactionPage:
-    """List what the filter matches, newest first."""
-    if page < 1 or not 1 <= page_size <= PAGE_SIZE_MAX:
-        raise ValueError(f"pages count from 1 and have 1 to {PAGE_SIZE_MAX} rows")
+def find_transactions(
+    connection: Connection, wanted: TransactionFilter, *, page_size: int, order: Order, mark: Mark | None
+) -> TransactionPage:
+    """List what the filter matches: the first page, or the one that ``mark`` points to."""
+    if not 1 <= page_size <= PAGE_SIZE_MAX:
+        raise ValueError(f"a page has 1 to {PAGE_SIZE_MAX} rows")
     progress = claim_progress()
-    state = _state(progress)
-    conditions = _conditions(wanted, state)
+    conditions = _conditions(wanted, progress)
     sums = select(func.count(), func.sum(redemption.c.voucher_count), func.sum(redemption.c.redeemed_twd))
-    count, vouchers, amount = connection.execute(sums.select_from(_progressing(progress)).where(*conditions)).one()
-    rows = _rows(connection, progress, conditions, limit=page_size, offset=(page - 1) * page_size)
+    count, vouchers, amount = connection.execute(sums.select_from(_asked(wanted, progress)).where(*conditions)).one()
+    rows = _rows(connection, progress, [*conditions, *_beyond(order, mark)], limit=page_size, order=_walk(order, mark))
+    if mark is not None and mark.before:
+        rows.reverse()
     return TransactionPage(rows, int(count), int(vouchers or 0), int(amount or 0))
 
 
 def find_transaction(connection: Connection, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None:
     """Find one redemption, if it is this merchant's."""
     conditions = [redemption.c.redemption_id == redemption_id, redemption.c.merchant_id == merchant_id]
-    found = _rows(connection, claim_progress(), conditions, limit=1, offset=0)
+    found = _rows(connection, claim_progress(), conditions, limit=1, order=NEWEST_FIRST)
     return found[0] if found else None
+
+
+_COLUMNS: dict[SortColumn, Column[Any]] = {
+    "redeemed_at": redemption.c.redeemed_at,
+    "order_total": redemption.c.order_total_twd,
+    "voucher_count": redemption.c.voucher_count,
+}
+
+
+def _walk(order: Order, mark: Mark | None) -> Order:
+    """The order to read rows in: backwards where the page in front of a row is wanted."""
+    return replace(order, descending=not order.descending) if mark is not None and mark.before else order
+
+
+def _beyond(order: Order, mark: Mark | None) -> list[ColumnElement[bool]]:
+    """Only rows behind the mark, in the direction that they are read."""
+    if mark is None:
+        return []
+    column, key = _COLUMNS[order.column], redemption.c.redemption_id
+    there = tuple_(literal(mark.value, column.type), literal(mark.redemption_id, key.type))
+    here = tuple_(column, key)
+    return [here < there if _walk(order, mark).descending else here > there]
 
 
 def _state(progress: FromClause) -> ColumnElement[str]:
@@ -53,10 +92,17 @@ def _state(progress: FromClause) -> ColumnElement[str]:
     )
 
 
-def _conditions(wanted: TransactionFilter, state: ColumnElement[str]) -> list[ColumnElement[bool]]:
+def _conditions(wanted: TransactionFilter, progress: FromClause) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [redemption.c.merchant_id == wanted.merchant_id]
-    if wanted.state is not None:
-        conditions.append(state == wanted.state)
+    match wanted.state:
+        case None:
+            pass
+        case "unconfirmed":
+            conditions.append(confirmation.c.redemption_id.is_(None))
+        case "confirmed":
+            conditions += [confirmation.c.redemption_id.is_not(None), claim.c.claim_id.is_(None)]
+        case state:
+            conditions.append(progress.c.state == state)
     if wanted.first_day is not None:
         conditions.append(redemption.c.redeemed_at >= day_bounds(wanted.first_day)[0])
     if wanted.last_day is not None:
@@ -64,6 +110,13 @@ def _conditions(wanted: TransactionFilter, state: ColumnElement[str]) -> list[Co
     if wanted.claim_id is not None:
         conditions.append(claim.c.claim_id == wanted.claim_id)
     return conditions
+
+
+def _asked(wanted: TransactionFilter, progress: FromClause) -> FromClause:
+    """Redemptions with no more tables than the filter's conditions name."""
+    if wanted.state is None and wanted.claim_id is None:
+        return redemption
+    return _progressing(progress)
 
 
 def _progressing(progress: FromClause) -> FromClause:
@@ -80,7 +133,7 @@ def _progressing(progress: FromClause) -> FromClause:
 
 
 def _rows(
-    connection: Connection, progress: FromClause, conditions: Sequence[ColumnElement[bool]], *, limit: int, offset: int
+    connection: Connection, progress: FromClause, conditions: Sequence[ColumnElement[bool]], *, limit: int, order: Order
 ) -> list[TransactionRow]:
     named = (
         _progressing(progress)
@@ -103,8 +156,7 @@ def _rows(
             redemption.c.order_total_twd,
             redemption.c.redeemed_twd,
             redemption.c.topup_twd,
-            func.coalesce(item_category.c.name_zh, redemption.c.item_category).label("item_name_zh"),
-            func.coalesce(item_category.c.name_en, redemption.c.item_category).label("item_name_en"),
+            *_item_names(),
             func.coalesce(staff.c.name, redemption.c.staff_id, redemption.c.device_id).label("by"),
             func.coalesce(site.c.name, redemption.c.site_id).label("site_name"),
             _state(progress).label("state"),
@@ -112,13 +164,25 @@ def _rows(
         )
         .select_from(named)
         .where(*conditions)
-        .order_by(redemption.c.redeemed_at.desc(), redemption.c.redemption_id.desc())
+        .order_by(*_sorting(order))
         .limit(limit)
-        .offset(offset)
     ).mappings()
     rows = [dict(row) for row in found]
     numbers = _voucher_nos(connection, [row["redemption_id"] for row in rows])
     return [TransactionRow(voucher_nos=numbers[row["redemption_id"]], **row) for row in rows]
+
+
+def _sorting(order: Order) -> list[ColumnElement[Any]]:
+    keys = (_COLUMNS[order.column], redemption.c.redemption_id)
+    return [key.desc() if order.descending else key.asc() for key in keys]
+
+
+def _item_names() -> list[ColumnElement[str]]:
+    """What was bought in every language; its code where the programme office has taken the category away since."""
+    return [
+        func.coalesce(item_category.c[f"name_{tag}"], redemption.c.item_category).label(f"item_name_{tag}")
+        for tag in ("zh", "en", "ja", "ko")
+    ]
 
 
 def _voucher_nos(connection: Connection, redemption_ids: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:

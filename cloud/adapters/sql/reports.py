@@ -6,11 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, case, exists, func, select
 
+from cloud.adapters.sql.borders import find_last_border, is_unclaimed_after
 from cloud.adapters.sql.progress import claim_progress
+from cloud.adapters.sql.report_overviews import read_days, read_office_overview, read_programme_uses
+from cloud.adapters.sql.report_trail import find_trail
 from cloud.adapters.sql.report_transactions import find_transaction, find_transactions
 from cloud.adapters.sql.tables import (
     claim,
-    claim_line,
     confirmation,
     device,
     device_presence,
@@ -27,15 +29,22 @@ from cloud.adapters.sql.totals import read_totals
 from cloud.adapters.sql.transactions import reading
 from cloud.domain.calendar import day_bounds, day_of
 from cloud.ports.reports import (
+    NEWEST_FIRST,
     ClaimRow,
+    DayAmount,
     DeviceRow,
     IssueRow,
+    Mark,
+    OfficeOverview,
+    Order,
     Overview,
+    ProgrammeUse,
     SettlementRow,
     Totals,
     TransactionFilter,
     TransactionPage,
     TransactionRow,
+    TransactionTrail,
 )
 
 
@@ -45,13 +54,19 @@ class SqlReports:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def find_transactions(self, wanted: TransactionFilter, *, page: int, page_size: int) -> TransactionPage:
+    def find_transactions(
+        self, wanted: TransactionFilter, *, page_size: int, order: Order = NEWEST_FIRST, mark: Mark | None = None
+    ) -> TransactionPage:
         with reading(self._engine) as connection:
-            return find_transactions(connection, wanted, page=page, page_size=page_size)
+            return find_transactions(connection, wanted, page_size=page_size, order=order, mark=mark)
 
     def find_transaction(self, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None:
         with reading(self._engine) as connection:
             return find_transaction(connection, redemption_id, merchant_id=merchant_id)
+
+    def find_trail(self, redemption_id: UUID, *, merchant_id: str) -> TransactionTrail | None:
+        with reading(self._engine) as connection:
+            return find_trail(connection, redemption_id, merchant_id=merchant_id)
 
     def claims(self, *, merchant_id: str, period_starts_on: date | None = None) -> Sequence[ClaimRow]:
         progress = claim_progress()
@@ -81,6 +96,18 @@ class SqlReports:
     def overview(self, *, merchant_id: str, now: datetime) -> Overview:
         with reading(self._engine) as connection:
             return _overview(connection, merchant_id, now)
+
+    def days(self, *, merchant_id: str, first_day: date, last_day: date) -> Sequence[DayAmount]:
+        with reading(self._engine) as connection:
+            return read_days(connection, merchant_id, first_day, last_day)
+
+    def office_overview(self, *, now: datetime) -> OfficeOverview:
+        with reading(self._engine) as connection:
+            return read_office_overview(connection, now)
+
+    def programme_uses(self) -> Sequence[ProgrammeUse]:
+        with reading(self._engine) as connection:
+            return read_programme_uses(connection)
 
     def devices(self, *, merchant_id: str | None = None) -> Sequence[DeviceRow]:
         wanted = (
@@ -155,12 +182,12 @@ def _overview(connection: Connection, merchant_id: str, now: datetime) -> Overvi
     start, end = day_bounds(day_of(now))
     today = and_(redemption.c.redeemed_at >= start, redemption.c.redeemed_at < end)
     is_confirmed = exists().where(confirmation.c.redemption_id == redemption.c.redemption_id)
-    is_claimed = exists().where(claim_line.c.redemption_id == redemption.c.redemption_id)
     mine = redemption.c.merchant_id == merchant_id
     sums = select(func.count(), func.coalesce(func.sum(redemption.c.redeemed_twd), 0))
     today_count, today_twd = connection.execute(sums.where(mine, today)).one()
     waiting_count, waiting_twd = connection.execute(sums.where(mine, ~is_confirmed)).one()
-    _, next_twd = connection.execute(sums.where(mine, is_confirmed, ~is_claimed)).one()
+    unclaimed = (confirmation.c.merchant_id == merchant_id, is_unclaimed_after(find_last_border(connection)))
+    next_twd = connection.scalar(select(func.sum(confirmation.c.amount_twd)).where(*unclaimed))
     not_online = (
         select(func.count())
         .select_from(device)
@@ -174,6 +201,6 @@ def _overview(connection: Connection, merchant_id: str, now: datetime) -> Overvi
         today_twd=int(today_twd),
         unconfirmed_count=waiting_count,
         unconfirmed_twd=int(waiting_twd),
-        next_claim_twd=int(next_twd),
+        next_claim_twd=int(next_twd or 0),
         devices_not_online=int(connection.scalar(not_online) or 0),
     )

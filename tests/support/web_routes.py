@@ -1,0 +1,40 @@
+"""The app's own list of routes, with addresses that belong to the first merchant."""
+
+from uuid import UUID
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from tests.support.web import Site
+
+STAFF_OF = {"merchant": "boan-scan-1", "office": "finance-1"}
+"""Whose account the pages of a blueprint are about."""
+
+
+def address(web: Site, rule: Rule, redemption_id: UUID) -> str:
+    """The address of a route, its parts filled in with what belongs to the first merchant, or to the office."""
+    values = {
+        "redemption_id": redemption_id,
+        "issue_id": UUID(int=1),
+        "part": 1,
+        "device_id": "kiosk-boan22",
+        "door": "lodging",
+        "language": "en",
+        "scheme": "dark",
+        "voucher_no": "566780776770",
+        "filename": "style.css",
+        "staff_id": STAFF_OF.get(rule.endpoint.partition(".")[0], ""),
+        "token": "made-up",
+    }
+    return web.app.url_map.bind("localhost").build(rule.endpoint, {name: values[name] for name in rule.arguments})
+
+
+def routes(app: Flask) -> list[tuple[str, str, Rule]]:
+    """Every route with each of its methods, and the blueprint that it belongs to."""
+    found = [
+        (rule.endpoint.partition(".")[0], method, rule)
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    ]
+    assert len(found) > 50
+    return found

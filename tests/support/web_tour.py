@@ -1,0 +1,309 @@
+"""A walk through every page of the web in every state that it has, for pictures and for checks.
+
+The site has three weeks of real life behind it (:mod:`tests.support.web_life`); a second one is empty. At every stop the walker
+says where it is; what is done there, a picture or a check, is the caller's.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from cloud.adapters.sql.engine import make_engine
+from cloud.adapters.sql.migrations import migrate
+from cloud.ports.people import Throttle
+from tests.fakes.web_store import Away, Unreachable
+from tests.support.authenticator import code_of, key_of
+from tests.support.web import DOORS, PASSWORD, open_site, serving, with_parts
+from tests.support.web_life import Life, live
+
+SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
+TOLERATED = "Failed to load resource: the server responded with a status of"
+"""What the browser itself remarks on a page that answers 404, 403 or 503; the pages log nothing."""
+
+MERCHANT_PAGES = {
+    "merchant-overview": "/merchant/",
+    "merchant-transactions": "/merchant/transactions",
+    "merchant-transactions-filtered": "/merchant/transactions?state=unconfirmed",
+    "merchant-transactions-sorted": "/merchant/transactions?sort=-order_total&size=25",
+    "merchant-transactions-none": "/merchant/transactions?state=returned",
+    "merchant-confirm-all": "/merchant/confirm-all",
+    "merchant-claims-running": "/merchant/claims",
+    "merchant-claims-unconfirmed": "/merchant/claims?state=unconfirmed",
+    "merchant-claims-sent": "/merchant/claims?period=2026-11-11",
+    "merchant-claims-paid": "/merchant/claims?period=2026-11-04",
+    "merchant-claims-none": "/merchant/claims?period=2026-10-28",
+    "merchant-kiosks": "/merchant/kiosks",
+    "merchant-staff": "/merchant/staff",
+    "merchant-staff-new": "/merchant/staff/new",
+    "merchant-staff-change": "/merchant/staff/boan-scan-1",
+}
+ACCOUNT_PAGES = {
+    "account": "/account/",
+    "account-password": "/account/password",
+    "account-codes": "/account/mf-recovery-codes",
+    "account-passkeys": "/account/wan-register",
+    "account-prove": "/account/verify",
+    "account-phone": "/account/tf-setup",
+}
+OFFICE_PAGES = {
+    "office-overview": "/office/",
+    "office-issue": "/office/issues",
+    "office-kiosks": "/office/kiosks",
+    "office-revoke": "/office/kiosks/kiosk-c4n6ta/revoke",
+    "office-settlements": "/office/settlements",
+    "office-merchants": "/office/merchants",
+    "office-people": "/office/people",
+    "office-people-new": "/office/people/new",
+    "office-people-change": "/office/people/finance-1",
+}
+STARTS = {"reviewer-1": "reviewer-start", "finance-1": "finance-start", "auditor-1": "auditor-start"}
+"""Where the office's other roles arrive; a technician does so in the chapter on accounts."""
+
+EMPTY_MERCHANT_PAGES = {
+    "empty-merchant-overview": "/merchant/",
+    "empty-merchant-transactions": "/merchant/transactions",
+    "empty-merchant-confirm-all": "/merchant/confirm-all",
+    "empty-merchant-claims": "/merchant/claims",
+    "empty-merchant-claims-unconfirmed": "/merchant/claims?state=unconfirmed",
+    "empty-merchant-kiosks": "/merchant/kiosks",
+}
+EMPTY_OFFICE_PAGES = {
+    "empty-office-overview": "/office/",
+    "empty-office-issue": "/office/issues",
+    "empty-office-kiosks": "/office/kiosks",
+    "empty-office-settlements": "/office/settlements",
+}
+
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "problems", "empty"]
+CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
+"""The parts of a walk, each of which stands for itself."""
+
+
+class Look(NamedTuple):
+    """How somebody sees the pages."""
+
+    size: Literal["desktop", "phone"]
+    scheme: Literal["light", "dark"]
+    language: str
+
+    def context(self, browser: Browser) -> BrowserContext:
+        """A browser of its own that looks so."""
+        width, height = SIZES[self.size]
+        locale = {"zh-Hant-TW": "zh-TW", "en": "en-GB", "ja": "ja-JP", "ko": "ko-KR"}[self.language]
+        return browser.new_context(
+            viewport={"width": width, "height": height}, locale=locale, color_scheme=self.scheme, reduced_motion="reduce"
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The site that is walked through, and what can be made to fail."""
+
+    address: str
+    empty_address: str
+    life: Life
+    store: Unreachable
+    reports: Away
+    throttles: tuple[Throttle, ...]
+
+
+@contextmanager
+def open_stage() -> Iterator[Stage]:
+    """Serve the site after three weeks, and an empty one."""
+    with tempfile.TemporaryDirectory() as folder:
+        engines = [make_engine(f"sqlite:///{Path(folder) / name}.sqlite3") for name in ("lived", "empty")]
+        for engine in engines:
+            migrate(engine)
+        site, empty = map(open_site, engines)
+        life = live(site)
+        store, reports = Unreachable(site.parts.scan.store), Away(site.parts.reports)
+        lived: dict[str, Any] = {"scan": replace(site.parts.scan, store=store), "reports": reports}
+        with serving(with_parts(site, **lived)) as address, serving(empty) as empty_address:
+            yield Stage(address, empty_address, life, store, reports, (site.parts.throttle, empty.parts.throttle))
+        for engine in engines:
+            engine.dispose()
+
+
+class Tour:
+    """One walk. ``stop`` is called with the name of each page and state, which the page then shows."""
+
+    def __init__(self, page: Page, stage: Stage, stop: Callable[[str], None]) -> None:
+        self._page = page
+        self._stage = stage
+        self._stop = stop
+        self._address = stage.address
+
+    def walk(self, *chapters: Chapter) -> None:
+        """See everything, or only these chapters."""
+        for chapter in chapters or CHAPTERS:
+            getattr(self, f"_{chapter}")()
+
+    def _public(self) -> None:
+        self._see("home", "/")
+        self._page.locator(".settings summary").click()
+        self._stop("home-settings")
+        self._see("sign-in", "/sign-in/lodging")
+        self._see("sign-in-voucher", "/sign-in/scan?next=/v/566780776770")
+        self._enter("boan-admin", "wrong-guess")
+        self._stop("sign-in-no-match")
+
+    def _accounts(self) -> None:
+        self._enter("boan-admin", door="amusement")
+        self._stop("sign-in-other-door")
+        self._see("sign-in-passkey", "/account/wan-signin")
+        self._enter("boan-admin")
+        for name, path in ACCOUNT_PAGES.items():
+            self._see(name, path)
+        self._press()
+        self._stop("account-phone-scan")
+        self._go("/merchant/staff/new")
+        for field, text in {"#name": "高子涵", "#login": "boan9", "#password": "password123"}.items():
+            self._page.locator(field).fill(text)
+        self._page.locator("#site").select_option(index=1)
+        self._press()
+        self._stop("merchant-staff-new-common")
+        self._second_factor()
+
+    def _second_factor(self) -> None:
+        """Set codes up, sign in with one that was kept, and leave the account as it was."""
+        self._enter("technician-1")
+        self._stop("technician-start")
+        self._go("/account/tf-setup")
+        self._press()
+        self._type("#code", code_of(key_of(self._page.content())))
+        self._go("/account/mf-recovery-codes")
+        self._press()
+        self._stop("account-codes-made")
+        kept = self._page.locator(".codes code").first.inner_text()
+        self._see("account-guarded", "/account/")
+        self._enter("technician-1")
+        self._stop("sign-in-code")
+        with self._page.expect_navigation():
+            self._page.locator("main a").click()
+        self._stop("sign-in-recovery")
+        self._type("#code", kept)
+        self._see("account-phone-set", "/account/tf-setup")
+        with self._page.expect_navigation():
+            self._page.locator("main button[value=disable]").click()
+
+    def _merchant(self) -> None:
+        self._enter("boan-admin")
+        for name, path in MERCHANT_PAGES.items():
+            self._see(name, path)
+        for state in ("unconfirmed", "confirmed", "sent", "paid"):
+            self._detail(state)
+        self._enter("yunling-admin")
+        self._detail("returned")
+        self._see("merchant-claims-returned", "/merchant/claims?period=2026-11-04")
+
+    def _detail(self, state: str) -> None:
+        self._go(f"/merchant/transactions?state={state}")
+        with self._page.expect_navigation():
+            self._page.locator("td.do a").first.click()
+        self._stop(f"merchant-transaction-{state}")
+
+    def _scan(self) -> None:
+        """One order of two vouchers, with everything that can be said on the way."""
+        life = self._stage.life
+        first, second = life.free.pop(), life.free.pop()
+        self._enter("boan-scan-1")
+        self._stop("scan-1-start")
+        self._type("#code", first)
+        self._stop("scan-2-digits")
+        self._type("#digits", "----")
+        self._stop("scan-2-digits-no-match")
+        self._type("#digits", life.digits[first])
+        self._type("#code", second)
+        self._type("#digits", life.digits[second])
+        self._stop("scan-3-order")
+        self._press()
+        self._stop("scan-4-checkout")
+        self._page.locator("#item").select_option(index=1)
+        self._type("#total", "1500")
+        self._stop("scan-4-checkout-no-change")
+        self._page.evaluate("document.querySelector('[data-working]').hidden = false")
+        self._stop("scan-4-checkout-working")
+        self._stage.store.fails = True
+        self._type("#total", "5050")
+        self._stop("scan-5-unknown")
+        self._stage.store.fails = False
+        self._press()
+        self._stop("scan-5-done")
+        self._go("/scan")
+        self._type("#code", first)
+        self._type("#digits", life.digits[first])
+        self._stop("scan-refused-used")
+
+    def _office(self) -> None:
+        self._enter("office-1")
+        for name, path in OFFICE_PAGES.items():
+            self._see(name, path)
+        self._page.locator("#main").evaluate("main => main.focus()")
+        self._go("/office/kiosks/kiosk-c4n6ta/revoke")
+        self._page.locator("#reason").fill(" ")
+        with self._page.expect_navigation():
+            self._page.locator("button.danger").click()
+        self._stop("office-revoke-no-reason")
+        self._go("/office/issues")
+        self._page.locator("#holders").set_input_files(
+            {"name": "holders.csv", "mimeType": "text/csv", "buffer": b"name,last_four\nA,12\n"}
+        )
+        self._press()
+        self._stop("office-issue-bad-file")
+        self._go("/office/kiosks")
+        self._press()
+        self._stop("office-claim-code")
+        for staff_id, name in STARTS.items():
+            self._enter(staff_id)
+            self._stop(name)
+
+    def _problems(self) -> None:
+        self._enter("office-1")
+        self._see("problem-403", "/merchant/")
+        self._see("problem-404", "/nowhere")
+        self._enter("boan-admin")
+        self._page.evaluate("document.querySelector('[data-stale]').hidden = false")
+        self._stop("merchant-overview-stale")
+        self._stage.reports.fails = True
+        self._see("problem-503", "/merchant/")
+        self._stage.reports.fails = False
+
+    def _empty(self) -> None:
+        self._address = self._stage.empty_address
+        self._enter("boan-admin")
+        for name, path in EMPTY_MERCHANT_PAGES.items():
+            self._see(name, path)
+        self._enter("office-1")
+        for name, path in EMPTY_OFFICE_PAGES.items():
+            self._see(name, path)
+
+    def _enter(self, staff_id: str, password: str = PASSWORD, *, door: str = "") -> None:
+        for throttle in self._stage.throttles:
+            # The stage's clock stands still, and everybody comes from one address.
+            throttle.forget("address 127.0.0.1")
+        own_door, login = DOORS[staff_id]
+        self._go(f"/sign-in/{door or own_door}")
+        self._page.locator("#login").fill(login)
+        self._page.locator("#password").fill(password)
+        self._press()
+
+    def _type(self, field: str, text: str) -> None:
+        self._page.locator(field).fill(text)
+        with self._page.expect_navigation():
+            self._page.locator(field).press("Enter")
+
+    def _press(self) -> None:
+        with self._page.expect_navigation():
+            self._page.locator("main button.primary").first.click()
+
+    def _go(self, path: str) -> None:
+        self._page.goto(self._address + path)
+
+    def _see(self, name: str, path: str) -> None:
+        self._go(path)
+        self._stop(name)
