@@ -10,6 +10,7 @@ Sources: CloudEvents 1.0.2 §3.1 and its MQTT binding §3.1 (data content type g
 
 import re
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from protocol.errors import ProtocolError
-from protocol.keys import Prover, authenticate, is_authentic
+from protocol.keys import Prover, authenticate, is_authentic, pack_length
 from protocol.limits import BODY_BYTES_MAX
 from protocol.topics import RequestKind
 from protocol.trace import TRACEPARENT, is_traceparent
@@ -25,6 +26,8 @@ from protocol.trace import TRACEPARENT, is_traceparent
 CONTENT_TYPE: Final = "application/json"
 CLOUD_SOURCE: Final = "/cloud"
 _ATTRIBUTES = ("specversion", "id", "source", "type", "time", "auth")
+_attributes = itemgetter(*_ATTRIBUTES)
+_ID_LENGTH = pack_length(16)
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -42,18 +45,22 @@ class Event(Struct, frozen=True, gc=False, eq=False):
     """For logs only: unproved, and no part of what the message says, nor of whether two are the same."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Event) and self._said == other._said
+        return isinstance(other, Event) and self._told == other._told
+
+    def __ne__(self, other: object) -> bool:
+        # Struct has one of its own, by identity: it would contradict the line above.
+        return not self == other
 
     def __hash__(self) -> int:
-        return hash(self._said)
+        return hash(self._told)
 
     @property
-    def _said(self) -> tuple[object, ...]:
+    def _told(self) -> tuple[object, ...]:
         return (self.id, self.source, self.type, self.time, self.body, self.auth)
 
     def is_from(self, key: bytes | Prover) -> bool:
         """Tell whether the holder of ``key`` made this very message."""
-        return is_authentic(self.auth, key, *_proved(self.id, self.source, self.type, self.time, self.body))
+        return is_authentic(self.auth, key, _said(self.id, self.source, self.type, self.time, self.body))
 
 
 def make_event(
@@ -66,7 +73,7 @@ def make_event(
     """
     if len(body) > BODY_BYTES_MAX:
         raise ValueError(f"a body of {len(body)} bytes is above the limit of {BODY_BYTES_MAX}")
-    return Event(id, source, type, time, body, authenticate(key, *_proved(id, source, type, time, body)), traceparent)
+    return Event(id, source, type, time, body, authenticate(key, _said(id, source, type, time, body)), traceparent)
 
 
 def encode_properties(event: Event) -> list[tuple[str, str]]:
@@ -100,7 +107,7 @@ def decode_event(properties: Iterable[tuple[str, str]], payload: bytes) -> Event
         _check_once(names)
         traceparent = traceparent if names.count(TRACEPARENT) == 1 else None
     try:
-        version, id_text, source, type_text, time, auth = [found[name] for name in _ATTRIBUTES]
+        version, id_text, source, type_text, time, auth = _attributes(found)
     except KeyError:
         missing = [name for name in _ATTRIBUTES if name not in found]
         raise ProtocolError(f"attributes are missing: {', '.join(missing)}") from None
@@ -125,14 +132,25 @@ def _uuid(text: str) -> UUID:
     return msgspec.convert(text, UUID)
 
 
-def _proved(id: UUID, source: str, type: str, time: str, body: bytes) -> tuple[bytes, ...]:
+def _said(id: UUID, source: str, type: str, time: str, body: bytes) -> bytes:
     # surrogatepass: a hostile sender may put lone surrogates into a property; that must fail the proof, not the program.
-    return (
-        type.encode("utf-8", "surrogatepass"),
-        source.encode("utf-8", "surrogatepass"),
-        id.bytes,
-        time.encode("utf-8", "surrogatepass"),
-        body,
+    kind = type.encode("utf-8", "surrogatepass")
+    whence = source.encode("utf-8", "surrogatepass")
+    when = time.encode("utf-8", "surrogatepass")
+    # protocol.keys.frame of the five parts, written out: this runs for every message, twice.
+    return b"".join(
+        (
+            pack_length(len(kind)),
+            kind,
+            pack_length(len(whence)),
+            whence,
+            _ID_LENGTH,
+            id.bytes,
+            pack_length(len(when)),
+            when,
+            pack_length(len(body)),
+            body,
+        )
     )
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 PUBLIC_KEY_BYTES = 32
 _MAC_BYTES = 16
 _INFO = b"vk1 device keys"
-_pack_length = Struct(">I").pack
+pack_length = Struct(">I").pack
 
 Prover = hashlib.blake2b
 """A ``request`` or ``answer`` key that :func:`make_prover` has prepared."""
@@ -62,17 +62,18 @@ def make_prover(key: bytes) -> Prover:
     return hashlib.blake2b(key=key, digest_size=_MAC_BYTES, person=b"vk1 message")
 
 
-def authenticate(key: bytes | Prover, *parts: bytes) -> str:
-    """Return the proof that the holder of ``key`` said these parts, in this order: 22 base64url characters.
+def frame(*parts: bytes) -> bytes:
+    """Join parts, each with its length before it in four bytes, so that no two lists of parts look alike."""
+    return b"".join([pack_length(len(part)) + part for part in parts])
 
-    Each part goes in with its length before it, so no two lists of parts look alike.
-    """
+
+def authenticate(key: bytes | Prover, said: bytes) -> str:
+    """Return the proof that the holder of ``key`` said this (:func:`frame`): 22 base64url characters."""
     mac = make_prover(key) if isinstance(key, bytes) else key.copy()
-    for part in parts:
-        mac.update(_pack_length(len(part)) + part)
+    mac.update(said)
     return base64.urlsafe_b64encode(mac.digest()).rstrip(b"=").decode("ascii")
 
 
-def is_authentic(proof: str, key: bytes | Prover, *parts: bytes) -> bool:
-    """Tell in constant time whether ``proof`` is what :func:`authenticate` gives for these parts."""
-    return hmac.compare_digest(proof.encode("utf-8", "surrogatepass"), authenticate(key, *parts).encode("ascii"))
+def is_authentic(proof: str, key: bytes | Prover, said: bytes) -> bool:
+    """Tell in constant time whether ``proof`` is what :func:`authenticate` gives for this."""
+    return proof.isascii() and hmac.compare_digest(proof, authenticate(key, said))

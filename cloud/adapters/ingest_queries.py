@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 from typing import Final
+from uuid import UUID
 
 from cloud.domain.records import Ask
 from protocol.messages import Redeem
@@ -87,11 +88,10 @@ PROGRAMMES: Final = Template(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a batch touches. Every list is sorted and without doubles."""
+    """What a batch touches. All but the requests are sorted and without doubles."""
 
     numbers: Sequence[str]
-    requests: Sequence[str]
-    """Request ids in hexadecimal."""
+    requests: Sequence[UUID]
     sequences: Sequence[tuple[str, int]]
     devices: Sequence[str]
     staff: Sequence[str]
@@ -99,17 +99,23 @@ class Wanted:
 
 def wanted_by(asks: Sequence[Ask]) -> Wanted:
     """List what must be read to judge these requests."""
+    numbers: set[str] = set()
+    sequences: set[tuple[str, int]] = set()
+    devices: set[str] = set()
+    staff: set[str] = set()
+    for ask in asks:
+        numbers.update(ask.request.voucher_nos)
+        if ask.sender_kind != "device":
+            staff.add(ask.sender_id)
+            continue
+        devices.add(ask.sender_id)
+        if isinstance(ask.request, Redeem):
+            sequences.add((ask.sender_id, ask.request.sequence))
     return Wanted(
         # A number that is none can be in no table: the judge calls the request malformed.
-        numbers=sorted({number for ask in asks for number in ask.request.voucher_nos if is_voucher_no(number)}),
-        requests=sorted({ask.request_id.hex for ask in asks}),
-        sequences=sorted(
-            {
-                (ask.sender_id, ask.request.sequence)
-                for ask in asks
-                if ask.sender_kind == "device" and isinstance(ask.request, Redeem)
-            }
-        ),
-        devices=sorted({ask.sender_id for ask in asks if ask.sender_kind == "device"}),
-        staff=sorted({ask.sender_id for ask in asks if ask.sender_kind == "staff"}),
+        numbers=sorted(filter(is_voucher_no, numbers)),
+        requests=[ask.request_id for ask in asks],
+        sequences=sorted(sequences),
+        devices=sorted(devices),
+        staff=sorted(staff),
     )

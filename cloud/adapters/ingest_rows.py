@@ -1,20 +1,27 @@
 """What the judge decided, as rows: one :class:`Target` per table, the columns the same on each database.
 
-Every list is sorted by primary key, so that two writers cannot deadlock. Ids are hexadecimal text, which is what SQLite keeps
-and what PostgreSQL reads; instants are text in the way of the database.
+Every list is sorted by primary key, so that two writers cannot deadlock. Ids and instants are spelled as the database wants
+them; spelled ids sort as the ids themselves do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from operator import itemgetter
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
 
 from cloud.domain.records import Decisions
 
 Row = tuple[Any, ...]
 Kind = Literal["uuid", "text", "int", "bytes", "instant"]
-Instants = Callable[[datetime], str]
-"""Writes an instant as the database wants it."""
+
+
+class Spelling(NamedTuple):
+    """How a database wants what Python writes in no way of its own."""
+
+    id: Callable[[UUID], Any]
+    instant: Callable[[datetime], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,30 +30,36 @@ class Target:
 
     table: str
     columns: Mapping[str, Kind]
-    rows: Callable[[Decisions, Instants], Sequence[Row]]
+    rows: Callable[[Decisions, Spelling], Sequence[Row]]
 
 
-def _answers(decisions: Decisions, instants: Instants) -> list[Row]:
-    return [
+_first = itemgetter(0)
+
+
+def _answers(decisions: Decisions, spell: Spelling) -> list[Row]:
+    rows = [
         (
-            found.request_id.hex,
+            spell.id(found.request_id),
             found.sender_id,
-            str(found.kind),
+            found.kind.value,
             found.body_hash,
             found.sequence,
             found.link,
             found.previous,
             found.answer,
-            instants(found.answered_at),
+            spell.instant(found.answered_at),
         )
-        for found in sorted(decisions.answers, key=lambda found: found.request_id)
+        for found in decisions.answers
     ]
+    # By what is spelled, here and below: comparing two UUIDs runs in Python.
+    rows.sort(key=_first)
+    return rows
 
 
-def _redemptions(decisions: Decisions, instants: Instants) -> list[Row]:
-    return [
+def _redemptions(decisions: Decisions, spell: Spelling) -> list[Row]:
+    rows = [
         (
-            made.redemption_id.hex,
+            spell.id(made.redemption_id),
             made.programme_id,
             made.merchant_id,
             made.site_id,
@@ -57,41 +70,47 @@ def _redemptions(decisions: Decisions, instants: Instants) -> list[Row]:
             len(made.voucher_nos),
             made.redeemed_twd,
             made.topup_twd,
-            instants(made.redeemed_at),
+            spell.instant(made.redeemed_at),
         )
-        for made in sorted(decisions.redemptions, key=lambda made: made.redemption_id)
-    ]
-
-
-def _lines(decisions: Decisions, _instants: Instants) -> list[Row]:
-    return sorted(
-        (voucher_no, made.redemption_id.hex, line_no, made.face_value_twd)
         for made in decisions.redemptions
-        for line_no, voucher_no in enumerate(made.voucher_nos, start=1)
-    )
+    ]
+    rows.sort(key=_first)
+    return rows
 
 
-def _journals(decisions: Decisions, instants: Instants) -> list[Row]:
-    return sorted(
-        (journal.journal_id.hex, journal.kind, line_no, posting.account, posting.amount_twd, instants(journal.posted_at))
-        for journal in decisions.journals
-        for line_no, posting in enumerate(journal.postings, start=1)
-    )
+def _lines(decisions: Decisions, spell: Spelling) -> list[Row]:
+    rows = []
+    for made in decisions.redemptions:
+        redemption_id = spell.id(made.redemption_id)
+        for line_no, voucher_no in enumerate(made.voucher_nos, start=1):
+            rows.append((voucher_no, redemption_id, line_no, made.face_value_twd))
+    rows.sort(key=_first)
+    return rows
 
 
-def _wrong_tries(decisions: Decisions, instants: Instants) -> list[Row]:
+def _journals(decisions: Decisions, spell: Spelling) -> list[Row]:
+    rows = []
+    for journal in decisions.journals:
+        journal_id, posted_at = spell.id(journal.journal_id), spell.instant(journal.posted_at)
+        for line_no, posting in enumerate(journal.postings, start=1):
+            rows.append((journal_id, journal.kind, line_no, posting.account, posting.amount_twd, posted_at))
+    rows.sort()
+    return rows
+
+
+def _wrong_tries(decisions: Decisions, spell: Spelling) -> list[Row]:
     if not decisions.wrong_tries:
         return []
     answered_at = {answer.request_id: answer.answered_at for answer in decisions.answers}
     return sorted(
-        (wrong.voucher_no, wrong.try_no, wrong.request_id.hex, instants(answered_at[wrong.request_id]))
+        (wrong.voucher_no, wrong.try_no, spell.id(wrong.request_id), spell.instant(answered_at[wrong.request_id]))
         for wrong in decisions.wrong_tries
     )
 
 
-def _holds(decisions: Decisions, instants: Instants) -> list[Row]:
+def _holds(decisions: Decisions, spell: Spelling) -> list[Row]:
     return sorted(
-        (voucher_no, hold.visit_id.hex, hold.sender_id, instants(hold.expires_at))
+        (voucher_no, spell.id(hold.visit_id), hold.sender_id, spell.instant(hold.expires_at))
         for voucher_no, hold in decisions.holds.items()
         if hold is not None
     )
@@ -154,20 +173,20 @@ HOLDS: Final = Target("hold", {"voucher_no": "text", "visit_id": "uuid", "sender
 """The one table that changes: what stood there for the vouchers of ``Decisions.holds`` is deleted first."""
 
 
-def remembered(write: Instants) -> Instants:
+def remembered(write: Callable[[datetime], Any]) -> Callable[[datetime], Any]:
     """Write each instant once: those of a batch are nearly all the same.
 
     Raises (when called):
         ValueError: a time without a zone is not an instant.
     """
-    written: dict[datetime, str] = {}
+    written: dict[datetime, Any] = {}
 
-    def remember(value: datetime) -> str:
-        text = written.get(value)
-        if text is None:
+    def remember(value: datetime) -> Any:
+        spelled = written.get(value)
+        if spelled is None:
             if value.tzinfo is None:
                 raise ValueError("a time without a zone is not an instant")
-            text = written[value] = write(value)
-        return text
+            spelled = written[value] = write(value)
+        return spelled
 
     return remember

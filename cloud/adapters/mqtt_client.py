@@ -3,22 +3,27 @@
 Stock paho takes four receives, one ``select`` and a ``Properties`` object per message, and one send per acknowledgement. Here
 one block is received, the packets that make up nearly all traffic (QoS 1 publishes, and acknowledgements of our own) are read
 by :mod:`cloud.adapters.mqtt_wire`, and every other packet is given to paho's own decoder, in its place in the order. The
-session, TLS, keep-alive, reconnecting and everything that is written stay paho's.
+session, TLS, keep-alive, reconnecting and how a packet is written stay paho's.
 
-Leans on names of paho 2 that are not public: ``_packet_handle``, ``_in_packet``, ``_packet_queue``, ``_sock_recv``,
-``_loop_rc_handle``, ``_mid_generate``. The lock pins paho's version, and ``tests/property/test_mqtt_client.py`` compares with
-the stock client.
+A round's answers are written by whoever has them, without waking the network thread for it; the socket has a lock.
+
+Leans on names of paho 2 that are not public: ``_packet_handle``, ``_in_packet``, ``_out_packet``, ``_packet_write``,
+``_sock_recv``, ``_sock_close``, ``_sockpairW``, ``_loop_rc_handle``, ``_mid_generate``. The lock of requirements pins paho's
+version, and ``tests/property/test_mqtt_client.py`` compares with the stock client.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MalformedPacket
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from cloud.adapters.mqtt_wire import (
     PUBACK,
@@ -76,7 +81,9 @@ class BlockClient(Client):
         self._events = events
         self._packet_bytes_max = packet_bytes_max
         self._rest = b""
-        self._all_sent = threading.Event()
+        # OpenSSL takes one thread at a time. Nothing is waited for while it is held, and it is the last lock taken.
+        self._socket_lock = threading.RLock()
+        self._is_leaving = False
         self._publishes: list[tuple[Publish, bool]] = []
         self._acknowledgements: list[tuple[int, int]] = []
 
@@ -101,33 +108,55 @@ class BlockClient(Client):
         """Return a packet id that is free."""
         return self._mid_generate()
 
-    def send_joined(self, packets: Sequence[bytes]) -> None:
-        """Hand packets to the network thread: in this order, in as few sends as they fit."""
+    def disconnect(self, reasoncode: ReasonCode | None = None, properties: Properties | None = None) -> MQTTErrorCode:
+        """Say goodbye after what was queued before; the network thread does."""
+        with self._socket_lock:
+            self._is_leaving = True
+            return super().disconnect(reasoncode, properties)
+
+    def queue_joined(self, packets: Sequence[bytes]) -> None:
+        """Queue packets: in this order, in as few sends as they fit. They leave with :meth:`send_queued`.
+
+        The network thread need not call that: it writes whatever is queued before it waits again.
+        """
         joined: list[bytes] = []
         size = 0
         for packet in packets:
             joined.append(packet)
             size += len(packet)
             if size >= SENT_AT_ONCE_BYTES:
-                self._send(joined)
+                self._queue(joined)
                 joined, size = [], 0
         if joined:
-            self._send(joined)
+            self._queue(joined)
 
-    def wait_sent(self, wait_s: float) -> None:
-        """Wait until the socket has taken everything, at most so long."""
-        self._all_sent.wait(wait_s)
+    def send_queued(self) -> None:
+        """Give the socket what it takes at once, from any thread; the network thread sends the rest.
+
+        Not by way of that thread: it would have to be woken, and to wait for this one to let go of the interpreter.
+        """
+        with self._socket_lock:
+            # A farewell in the queue is for the network thread: its end is the connection's.
+            if self._sock is not None and not self._is_leaving:
+                self._packet_write()
+        if self._out_packet and self._sockpairW is not None:
+            with suppress(BlockingIOError):
+                self._sockpairW.send(b"\0")
 
     def _packet_write(self) -> MQTTErrorCode:
-        code = super()._packet_write()
-        if not self._out_packet:
-            self._all_sent.set()
-        return code
+        with self._socket_lock:
+            return super()._packet_write()
 
-    def _send(self, joined: Sequence[bytes]) -> None:
+    def _sock_recv(self, bufsize: int) -> bytes:
+        with self._socket_lock:
+            return super()._sock_recv(bufsize)
+
+    def _queue(self, joined: Sequence[bytes]) -> None:
         # To paho one packet like any other. PUBACK, because paho looks into the books when it has sent a PUBLISH.
-        self._all_sent.clear()
-        self._packet_queue(PUBACK, b"".join(joined), 0, 1)
+        packet = b"".join(joined)
+        self._out_packet.append(
+            {"command": PUBACK, "mid": 0, "qos": 1, "pos": 0, "to_process": len(packet), "packet": packet, "info": None}
+        )
 
     def _mid_generate(self) -> int:
         while True:

@@ -19,8 +19,8 @@ What is known about paho and Mosquitto, measured, and what follows from it:
 * paho publishes, reads and acknowledges one packet at a time: :mod:`cloud.adapters.mqtt_client` does so by the block.
 * Without TCP_NODELAY a round trip takes 88 ms instead of half a millisecond.
 
-The lock guards the connection's number and what is to be sent. Only the network thread writes to the socket: OpenSSL does not
-take two at once.
+The lock guards the connection's number and what is to be sent. The worker's thread writes a round's answers to the socket
+itself; OpenSSL does not take two threads at once, so the client has a lock for the socket.
 """
 
 import functools
@@ -61,9 +61,6 @@ ANSWER_EXPIRY_S: Final = 300
 SESSION_EXPIRY_S: Final = 7 * 86_400
 KEEPALIVE_S: Final = 20
 RECONNECT_S: Final = (1, 10)
-SENT_WAIT_S: Final = 0.05
-"""Longest wait for the socket to take a round's answers; a broker that does not read must not hold the round up for longer."""
-
 _RECEIVED_BYTES_MAX: Final = PACKET_BYTES_MAX * 2
 _FIRST_FAILURE: Final = 0x80
 _FIXED_PROPERTIES: Final = pack_fixed_properties(content_type=CONTENT_TYPE, expiry_s=ANSWER_EXPIRY_S)
@@ -193,17 +190,15 @@ class MqttSession:
                 self._acknowledged.append(delivery.packet_id)
 
     def flush(self) -> None:
-        """Hand everything to the network thread in one piece."""
+        """Send everything in one piece, as far as the socket takes it; the network thread sends the rest."""
         with self._lock:
             packets = self._answers.take_due() if self._is_online else []
-            has_answers = bool(packets)
             if self._acknowledged:
                 packets.append(pack_pubacks(self._acknowledged))
                 self._acknowledged.clear()
-            self._client.send_joined(packets)
-        if has_answers:
-            # A worker that dies now has answered; only then is "answered" a moment that a test can kill it at.
-            self._client.wait_sent(SENT_WAIT_S)
+            self._client.queue_joined(packets)
+        if packets:
+            self._client.send_queued()
 
     # What the network thread calls ----------------------------------------------------------------------------------------
 
@@ -225,7 +220,7 @@ class MqttSession:
             for packet_id, _ in acknowledgements:
                 self._answers.done(packet_id)
             if self._is_online:
-                self._client.send_joined(self._answers.take_due())
+                self._client.queue_joined(self._answers.take_due())
         for _, reason in acknowledgements:
             # "No matching subscribers" is no failure: that kiosk is away and will ask again.
             if reason >= _FIRST_FAILURE:
@@ -278,7 +273,7 @@ class MqttSession:
             client.unsubscribe(_filters(foreign))
         with self._lock:
             self._is_online = True
-            self._client.send_joined([*self._answers.take_again(), *self._answers.take_due()])
+            self._client.queue_joined([*self._answers.take_again(), *self._answers.take_due()])
 
     def _not_connected(self, _client: Client, _userdata: Any) -> None:
         if self.may_connect():

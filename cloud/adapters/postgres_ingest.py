@@ -26,6 +26,7 @@ import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -39,9 +40,18 @@ from cloud.adapters.driver_failures import translated
 from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import Wanted, wanted_by
-from cloud.adapters.ingest_rows import APPENDED, HOLDS, Target, remembered
+from cloud.adapters.ingest_rows import APPENDED, HOLDS, Spelling, Target, remembered
 from cloud.adapters.limited_wait import LimitedConnection
-from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of, int_array, text_array
+from cloud.adapters.postgres_arrays import (
+    COLUMN_TYPES,
+    BinaryArray,
+    array_of,
+    encode_instant,
+    int_array,
+    register_arrays,
+    text_array,
+    uuid_array,
+)
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
 from cloud.ports.ingest import IngestTransaction
@@ -75,7 +85,7 @@ _LOCK_SOME: Final = (
 _LIST: Final = "unnest(%s::text[]) AS w(value)"
 _AMONG: Final = "= ANY(%s::text[])"
 _VOUCHERS: Final = queries.VOUCHERS.substitute(among=_AMONG)
-_MARKS: Final = queries.MARKS.substitute(among=_AMONG)
+_MARKS: Final = queries.MARKS.substitute(among="= ANY(%(numbers)s::text[])")
 _ANSWERS: Final = queries.ANSWERS.substitute(among="= ANY(%s::uuid[])")
 _SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::bigint[]) AS w(sender_id, sequence)")
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
@@ -88,6 +98,7 @@ _LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
 
 _Connection = LimitedConnection
 _Cursor = psycopg.Cursor[Row]
+_Statement = tuple[str, Sequence[str | BinaryArray] | Mapping[str, str]]
 
 
 class PostgresIngestStore:
@@ -132,6 +143,7 @@ class PostgresIngestStore:
         connection = LimitedConnection.connect(**{**self._parameters, "options": options}, prepare_threshold=0)
         connection.answer_wait_s = ANSWER_WAIT_S
         try:
+            register_arrays(connection)
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             check_synchronous_commit(connection)
             self._doubts[connection] = CommitDoubt.of(connection)
@@ -174,12 +186,12 @@ class _PostgresIngestTransaction:
 
     def save(self, decisions: Decisions) -> None:
         with translated(), self._connection.pipeline():
-            instants = remembered(datetime.isoformat)
+            spell = Spelling(attrgetter("bytes"), remembered(encode_instant))
             for target in APPENDED:
-                self._insert(target, target.rows(decisions, instants))
+                self._insert(target, target.rows(decisions, spell))
             if decisions.holds:
                 self._connection.execute(_LET_GO, [text_array(sorted(decisions.holds))])
-                self._insert(HOLDS, HOLDS.rows(decisions, instants))
+                self._insert(HOLDS, HOLDS.rows(decisions, spell))
             if not decisions.answers:
                 self._connection.execute(_MARK)
             self._connection.commit()
@@ -190,8 +202,8 @@ class _PostgresIngestTransaction:
         statements = [
             _locks(wanted.numbers),
             (_VOUCHERS, (numbers,)),
-            (_MARKS, (numbers, numbers, numbers)),
-            (_ANSWERS, (array_of("uuid", wanted.requests),)),
+            (_MARKS, {"numbers": numbers}),
+            (_ANSWERS, (uuid_array([request_id.bytes for request_id in wanted.requests]),)),
             (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
             (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,
             (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
@@ -200,7 +212,7 @@ class _PostgresIngestTransaction:
         _, vouchers, marks, answers, sequences, devices, staff, rules = self._all(statements)
         return Found(vouchers, marks, answers, sequences, [*devices, *staff], rules)
 
-    def _all(self, statements: Sequence[tuple[str, Sequence[str]] | None]) -> list[list[Row]]:
+    def _all(self, statements: Sequence[_Statement | None]) -> list[list[Row]]:
         """Run queries in one round trip; the rows of each, none where there was no query."""
         cursors: list[_Cursor | None] = []
         with self._connection.pipeline():

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from cloud.adapters.driver_failures import translated
 from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import wanted_by
-from cloud.adapters.ingest_rows import APPENDED, HOLDS, Target, remembered
+from cloud.adapters.ingest_rows import APPENDED, HOLDS, Spelling, Target, remembered
 from cloud.adapters.sql.engine import set_up_sqlite
 from cloud.domain.records import Ask, Decisions, Knowledge
 from cloud.ports.ingest import IngestTransaction
@@ -96,7 +97,7 @@ class _SqliteIngestTransaction:
             found = Found(
                 vouchers=vouchers,
                 marks=self._all(_MARKS, wanted.numbers),
-                answers=self._all(_ANSWERS, wanted.requests),
+                answers=self._all(_ANSWERS, [request_id.hex for request_id in wanted.requests]),
                 sequences=self._all(_SEQUENCES, wanted.sequences),
                 senders=self._all(_DEVICES, wanted.devices) + self._all(_STAFF, wanted.staff),
                 programmes=self._all(_PROGRAMMES, programme_ids),
@@ -105,12 +106,12 @@ class _SqliteIngestTransaction:
 
     def save(self, decisions: Decisions) -> None:
         with translated():
-            instants = remembered(_write_instant)
+            spell = Spelling(attrgetter("hex"), remembered(_write_instant))
             for target in APPENDED:
-                self._connection.executemany(_INSERTS[target.table], target.rows(decisions, instants))
+                self._connection.executemany(_INSERTS[target.table], target.rows(decisions, spell))
             if decisions.holds:
                 self._connection.execute(_LET_GO, [json.dumps(sorted(decisions.holds))])
-                self._connection.executemany(_INSERTS[HOLDS.table], HOLDS.rows(decisions, instants))
+                self._connection.executemany(_INSERTS[HOLDS.table], HOLDS.rows(decisions, spell))
             self._connection.execute("COMMIT")
 
     def _all(self, statement: str, wanted: Sequence[Any]) -> list[Row]:

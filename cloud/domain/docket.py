@@ -17,8 +17,6 @@ from cloud.domain.records import (
     Decisions,
     Hold,
     Knowledge,
-    KnownVoucher,
-    Programme,
     Redemption,
     Sender,
     StoredAnswer,
@@ -52,14 +50,6 @@ class Docket:
         """Return who asks, if the database knows them."""
         return self.known.senders.get((ask.sender_kind, ask.sender_id))
 
-    def find_voucher(self, voucher_no: str) -> KnownVoucher | None:
-        """Return a voucher that was issued."""
-        return self.known.vouchers.get(voucher_no)
-
-    def programme_of(self, voucher: KnownVoucher) -> Programme:
-        """Return the scheme of a voucher."""
-        return self.known.programmes[voucher.programme_id]
-
     def find_hold(self, voucher_no: str) -> Hold | None:
         """Return who holds a voucher now; a hold that has run out is none."""
         hold = self.holds.get(voucher_no)
@@ -86,6 +76,8 @@ class Docket:
 
     def let_go(self, voucher_nos: Sequence[str]) -> None:
         """Drop whatever holds these vouchers."""
+        if not self.holds:
+            return
         for voucher_no in voucher_nos:
             if self.holds.pop(voucher_no, None) is not None:
                 self.decisions.holds[voucher_no] = None

@@ -4,13 +4,17 @@ The six decimals are what both databases keep, so the text says exactly what is 
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 _LENGTH: Final = len("2021-11-01T04:30:00.000000")
 
 
+@lru_cache(maxsize=64)
 def encode_instant(instant: datetime) -> str:
     """Write an instant, e.g. ``2021-11-01T04:30:00.000000Z``.
+
+    The last ones are remembered, because those of a batch are nearly all the same.
 
     Raises:
         ValueError: the time has no zone.

@@ -20,7 +20,7 @@ generators, and what is the same for a whole batch is said once, by the docket.
 Not done here: any reading or writing (:mod:`cloud.services.answer`), and that no two batches judge at once (the store).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,7 +74,7 @@ def _judge_one(ask: Ask, docket: Docket) -> StoredAnswer:
     if before is not None and _is_repeat(ask, before):
         return before
     sender = docket.find_sender(ask)
-    reason = _sender_reason(ask, sender, docket)
+    reason = _sender_reason(ask, sender, before, docket)
     if reason is not None or sender is None:
         answer: Answer = Refused(request_id=ask.request_id, reason=reason or Reason.DEVICE_NOT_ACTIVE)
     else:
@@ -89,7 +89,7 @@ def _is_repeat(ask: Ask, before: StoredAnswer) -> bool:
     return (ask.sender_id, ask.kind, ask.body_hash) == (before.sender_id, before.kind, before.body_hash)
 
 
-def _sender_reason(ask: Ask, sender: Sender | None, docket: Docket) -> Reason | None:
+def _sender_reason(ask: Ask, sender: Sender | None, before: StoredAnswer | None, docket: Docket) -> Reason | None:
     """What speaks against the sender, or against the request before anything in it is looked at; in order of precedence."""
     if not _is_well_formed(ask):
         return Reason.MALFORMED
@@ -97,7 +97,7 @@ def _sender_reason(ask: Ask, sender: Sender | None, docket: Docket) -> Reason | 
         return Reason.DEVICE_NOT_ACTIVE
     if not sender.merchant_approved:
         return Reason.MERCHANT_NOT_ACTIVE
-    if ask.request_id in docket.answers:
+    if before is not None:
         return Reason.REQUEST_CONFLICT
     if _sequence_is_taken(ask, docket):
         return Reason.SEQUENCE_CONFLICT
@@ -202,9 +202,9 @@ def _prove_digits(voucher_no: str, tag: bytes, ask: Ask, docket: Docket) -> Prog
     """Compare one guess, unless the guesses are used up."""
     if docket.wrong_tries.get(voucher_no, 0) >= DIGIT_TRIES_MAX:
         return Refusal(voucher_no=voucher_no, reason=Reason.TRIES_EXHAUSTED)
-    voucher = docket.find_voucher(voucher_no)
+    voucher = docket.known.vouchers.get(voucher_no)
     if matches(None if voucher is None else voucher.digit_tag, tag) and voucher is not None:
-        return docket.programme_of(voucher)
+        return docket.known.programmes[voucher.programme_id]
     tries = docket.count_wrong_try(voucher_no, ask.request_id)
     return Refusal(voucher_no=voucher_no, reason=Reason.NO_MATCH, tries_left=DIGIT_TRIES_MAX - tries)
 
@@ -234,7 +234,7 @@ def _is_mine(hold: Hold | None, ask: Ask) -> bool:
     return hold is not None and (hold.visit_id, hold.sender_id) == (ask.request.visit_id, ask.sender_id)
 
 
-def _order_reasons(order: Redeem, programmes: Collection[Programme], sender: Sender) -> list[Reason]:
+def _order_reasons(order: Redeem, programmes: Sequence[Programme], sender: Sender) -> list[Reason]:
     """What speaks against an order as a whole."""
     found: list[Reason] = []
     for programme in programmes:

@@ -6,8 +6,7 @@ answer depends on nothing but what is stored, so every repeat of a request is an
 """
 
 from datetime import datetime
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 from cloud.domain.instants import encode_instant
 from cloud.domain.records import StoredAnswer
@@ -15,7 +14,6 @@ from cloud.services.admit import Admitted, KnownDevice, Malformed
 from protocol.envelope import CLOUD_SOURCE, Event, answer_type, make_event
 from protocol.messages import Refused, encode_body
 from protocol.reasons import Reason
-from protocol.topics import RequestKind
 
 Reply = tuple[str, Event]
 """Topic and message."""
@@ -30,8 +28,16 @@ def final_reply(device: KnownDevice, stored: StoredAnswer, traceparent: str | No
     Raises:
         ValueError: it is longer than a body may be.
     """
-    about = _About(device, stored.request_id, stored.kind, traceparent)
-    return _reply(about, time=encode_instant(stored.answered_at), body=stored.answer)
+    event = make_event(
+        device.answering,
+        id=stored.request_id,
+        source=CLOUD_SOURCE,
+        type=answer_type(stored.kind),
+        time=encode_instant(stored.answered_at),
+        body=stored.answer,
+        traceparent=traceparent,
+    )
+    return device.answer_topics[stored.kind], event
 
 
 def unjudged_reply(outcome: Malformed | Admitted, reason: Reason, *, now: datetime) -> Reply:
@@ -41,30 +47,17 @@ def unjudged_reply(outcome: Malformed | Admitted, reason: Reason, *, now: dateti
     bytes; ``busy`` is no final answer and carries the time of this moment.
     """
     match outcome:
-        case Malformed(device=device, request_id=request_id, kind=kind, time=time):
+        case Malformed(request_id=request_id, kind=kind, time=time):
             time = time if len(time) <= _TIME_LENGTH_MAX and time.isascii() and time.isprintable() else _NO_TIME
-        case Admitted(device=device, ask=ask):
+        case Admitted(ask=ask):
             request_id, kind, time = ask.request_id, ask.kind, encode_instant(now)
-    about = _About(device, request_id, kind, outcome.traceparent)
-    return _reply(about, time=time, body=encode_body(Refused(request_id=request_id, reason=reason)))
-
-
-class _About(NamedTuple):
-    device: KnownDevice
-    request_id: UUID
-    kind: RequestKind
-    traceparent: str | None
-
-
-def _reply(about: _About, *, time: str, body: bytes) -> Reply:
-    device, request_id, kind, traceparent = about
     event = make_event(
-        device.answering,
+        outcome.device.answering,
         id=request_id,
         source=CLOUD_SOURCE,
         type=answer_type(kind),
         time=time,
-        body=body,
-        traceparent=traceparent,
+        body=encode_body(Refused(request_id=request_id, reason=reason)),
+        traceparent=outcome.traceparent,
     )
-    return device.answer_topics[kind], event
+    return outcome.device.answer_topics[kind], event

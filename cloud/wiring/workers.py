@@ -1,5 +1,6 @@
 """The two workers without a face: ingest and scheduler."""
 
+import gc
 import math
 import os
 import signal
@@ -59,6 +60,9 @@ def answer_kiosks(wiring: Wiring) -> None:
             stop=stop,
             meters=IngestMetrics(registry, line=line.state, elapsed_s=time.monotonic),
         )
+        # What is loaded by now stays for good: the collector need not walk it again and again while orders come in.
+        gc.collect()
+        gc.freeze()
         Ingest(parts).run()
 
 

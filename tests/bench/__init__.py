@@ -6,7 +6,8 @@ What is measured:
 ``codec``      a message from the wire to a question for the judge, against decoding its bare body
 ``line``       messages from and to a real broker, against stock paho
 
-``python -m tests.bench --only codec|line|ingest|settle|confirm|all``; ``--redemptions N`` says how many to settle or confirm.
+``python -m tests.bench --only codec|line|ingest|settle|confirm|reconcile|all``; ``--redemptions N`` says how many to settle, to
+confirm or to look at.
 A slow or busy machine makes figures small, never the exit status bad; wrong answers do.
 =======
 ``leg``        judging and committing batches, against the database alone, one transaction per order, and the disk
@@ -15,6 +16,7 @@ A slow or busy machine makes figures small, never the exit status bad; wrong ans
 ``flood``      what the others feel of one kiosk gone mad
 ``growth``     what an order costs where there are more vouchers: doubled six times, and the exponent
 ``settle``     closing a week, against the bare ``GROUP BY`` over the same rows
+``reconcile``  looking at whole books, against one pass over their tables
 ``confirm``    one merchant confirming everything at once, against the bare ``INSERT … SELECT`` of the same rows
 =============  ===============================================================================================================
 

@@ -22,6 +22,7 @@ from tests.bench.latency import run_latency
 from tests.bench.leg import run_leg
 from tests.bench.line import run_line
 from tests.bench.measuring import ROUNDS, WrongAnswerError
+from tests.bench.reconcile import run_reconcile
 from tests.bench.report import PAGE, fill, table
 from tests.bench.settle import run_settle
 
@@ -35,8 +36,9 @@ BENCHMARKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "growth": run_growth,
     "settle": run_settle,
     "confirm": run_confirm,
+    "reconcile": run_reconcile,
 }
-SCALED: Final = frozenset({"settle", "confirm"})
+SCALED: Final = frozenset({"settle", "confirm", "reconcile"})
 """Those that take ``--redemptions``."""
 
 
@@ -44,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was chosen; the exit status is 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
-    parser.add_argument(
-        "--redemptions", type=int, metavar="N", help="how many to settle or to confirm, with --only settle|confirm"
-    )
+    parser.add_argument("--redemptions", type=int, metavar="N", help="how many, with --only settle|confirm|reconcile")
     parser.add_argument("--doc", action="store_true", help="write the figures into docs/performance.md")
     options = parser.parse_args(arguments)
     if options.redemptions is not None and options.only not in SCALED:

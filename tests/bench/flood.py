@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from tests.bench.fleet import KIOSKS
-from tests.bench.load import WINDOW
+from tests.bench.load import CONNECTIONS, WINDOW
 from tests.bench.measuring import ROUNDS
 from tests.bench.progress import Progress
 from tests.bench.stage import product_stage
@@ -53,8 +53,8 @@ def run_flood(*, sizes: Sizes | None = None) -> dict[str, Any]:
             warm = stage.load.run(stage.deal("redeem", sizes.warm), sizes.warm, window=WINDOW)
         rate = sizes.warm / warm["seconds"] * LOAD
         sends, floods = max(40, int(rate * sizes.seconds)), int(FLOOD_PER_S * sizes.seconds)
-        deck = stage.deal("redeem", (sends + sizes.warm) * 2 * sizes.rounds)
-        flood = {"deck": stage.deal("check", floods * sizes.rounds, kiosk=sizes.kiosks - 1), "rate": FLOOD_PER_S}
+        deck = stage.deal("redeem", sends + sizes.warm + CONNECTIONS, runs=2 * sizes.rounds)
+        flood = {"deck": stage.deal("check", floods, runs=sizes.rounds, kiosk=sizes.kiosks - 1), "rate": FLOOD_PER_S}
         stage.settle_down()
         found: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
         for number in range(sizes.rounds):

@@ -168,7 +168,7 @@ class Ingest:
         if sends is None:
             took = self._note(stage, stage.load.run(stage.deal(kind, warm), warm, window=window, check=check))
             sends = max(warm, int(warm / took["seconds"] * self._sizes.seconds))
-        deck = stage.deal(kind, ROUNDS * sends + ROUNDS)
+        deck = stage.deal(kind, sends, runs=ROUNDS)
         stage.settle_down()
         clock, runs = stage.clock(database_pid=postgres_pid), self.runs.setdefault(name, Runs())
         units = sends / _MEAN_VISIT if kind == "visit" else sends
@@ -202,7 +202,7 @@ class Ingest:
             )
         )
         sends = self._sizes.stock_messages
-        deck = stage.deal("redeem", ROUNDS * sends)
+        deck = stage.deal("redeem", sends, runs=ROUNDS)
         self.cases[STOCK] = partial(self._acknowledge, stage, peer, deck)
 
     def _acknowledge(self, stage: Stage, peer: Peer, deck: str) -> float:

@@ -106,7 +106,7 @@ class Latency:
         found = load.run(self._stage.deal("redeem", sends), sends, window=WINDOW)
         self._most_per_s = sends / found["seconds"]
         self._half_sends = max(100, int(self._most_per_s * LOAD * sizes.seconds))
-        self._deck = self._stage.deal("redeem", ROUNDS * self._half_sends + ROUNDS)
+        self._deck = self._stage.deal("redeem", self._half_sends, runs=ROUNDS)
         self._stage.settle_down()
 
     def half_load(self) -> None:

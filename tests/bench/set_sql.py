@@ -7,15 +7,15 @@ vouchers are looked up, and must be unused) and a commit: what the ingest store 
 import time
 from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import Column, Engine, Integer, Select, Table, bindparam, insert, select
 
-from cloud.adapters.ingest_rows import APPENDED, Target
+from cloud.adapters.ingest_rows import APPENDED, Spelling, Target
 from cloud.adapters.sql.tables import metadata, redemption_line, voucher
 from cloud.domain.records import Decisions
 
 _BATCH_NO: Final = "batch_no"
+_AS_IT_IS: Final = Spelling(id=lambda value: value, instant=lambda value: value)
 
 
 class SetSql:
@@ -24,13 +24,13 @@ class SetSql:
     def __init__(self, engine: Engine, batches: Sequence[Decisions]) -> None:
         self._engine = engine
         self._next = 0
-        targets = [target for target in APPENDED if target.rows(batches[0], _as_it_is)]
+        targets = [target for target in APPENDED if target.rows(batches[0], _AS_IT_IS)]
         waiting = [(target, _waiting_table(metadata.tables[target.table])) for target in targets]
         with engine.begin() as connection:
             for target, table in waiting:
                 table.create(connection)
                 rows = [
-                    _row(target, row, place) for place, batch in enumerate(batches) for row in target.rows(batch, _as_it_is)
+                    _row(target, row, place) for place, batch in enumerate(batches) for row in target.rows(batch, _AS_IT_IS)
                 ]
                 connection.execute(insert(table), rows)
                 connection.exec_driver_sql(f"ANALYZE {table.name}")
@@ -68,9 +68,4 @@ def _chosen(waiting: Table) -> Select[Any]:
 
 
 def _row(target: Target, row: Sequence[Any], batch_no: int) -> dict[str, Any]:
-    values = zip(target.columns.items(), row, strict=True)
-    return {_BATCH_NO: batch_no} | {name: UUID(value) if kind == "uuid" else value for (name, kind), value in values}
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+    return {_BATCH_NO: batch_no} | dict(zip(target.columns, row, strict=True))

@@ -24,7 +24,7 @@ from cloud.adapters.sql.tables import device, merchant, site
 from cloud.adapters.vault import Vault, make_vault, open_vault
 from tests.bench.deck import DeckKind
 from tests.bench.fleet import KIOSKS, KIOSKS_PER_SITE, address_of, seal_public_of, site_of
-from tests.bench.load import Load, running_load
+from tests.bench.load import CONNECTIONS, Load, running_load
 from tests.bench.measuring import WrongAnswerError
 from tests.bench.processes import CpuClock, Peer, running_peer
 from tests.bench.stock import add_vouchers, insert_scheme
@@ -74,8 +74,10 @@ class Stage:
         self._vouchers += count
         return first
 
-    def deal(self, kind: DeckKind, sends: int, *, kiosk: int | None = None) -> str:
-        """Have requests made, and the vouchers that they name issued; return the deck's name."""
+    def deal(self, kind: DeckKind, sends: int, *, runs: int = 1, kiosk: int | None = None) -> str:
+        """Have requests made for so many runs of so many sends, and their vouchers issued; return the deck's name."""
+        # What does not divide by the connections falls to the first ones, in every run.
+        sends = runs * (sends + CONNECTIONS)
         self._decks += 1
         deck = f"{kind}-{self._decks}"
         # An order takes 2.5 on average, a check one, a message of a visit five sevenths; the deck may be somewhat larger.

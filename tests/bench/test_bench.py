@@ -12,6 +12,7 @@ from tests.bench.confirm import run_confirm
 from tests.bench.goals import GOALS, Goal
 from tests.bench.leg import run_leg
 from tests.bench.measuring import Figure, WrongAnswerError, exponent, measure, percentile
+from tests.bench.reconcile import run_reconcile
 from tests.bench.report import PAGE, fill, goals_of, rows_of, table
 from tests.bench.settle import run_settle
 
@@ -36,9 +37,10 @@ def test_ingest_stands_beside_the_naive_worker_and_the_disk() -> None:
 
 
 def test_settlement_stands_beside_the_bare_sum() -> None:
-    found = run_settle(redemptions=960)
+    found = run_settle(redemptions=960, kills=2)
     assert (found["redemptions"], found["merchants"]) == (960, 4)
-    assert list(found["settle_seconds_by_size"]) == ["120", "240", "480", "960"]
+    assert list(found["settle_seconds_by_size"]) == ["15", "30", "60", "120", "240", "480", "960"]
+    assert found["killed and the same"] == 2
     assert found["settle / GROUP BY over confirmations"] > 0
 
 
@@ -48,10 +50,30 @@ def test_confirmation_stands_beside_the_bare_insert() -> None:
     assert all(ratio > 0 for ratio in found["ratio"].values())
 
 
+def test_reconciliation_stands_beside_one_pass() -> None:
+    found = run_reconcile(redemptions=200)
+    assert found["redemptions"] == 200
+    assert found["reconcile / one pass over the tables"] > 0
+
+
+def test_books_said_to_be_broken_count_no_figure(mocker: MockerFixture) -> None:
+    mocker.patch("tests.bench.reconcile.confirm_week")
+    mocker.patch("tests.bench.reconcile.complete_books")
+    with pytest.raises(WrongAnswerError, match="said to be broken: I1"):
+        run_reconcile(redemptions=20)
+
+
+def test_a_settlement_that_differs_after_a_kill_counts_no_figure(mocker: MockerFixture) -> None:
+    mocker.patch("tests.bench.settle.settle")
+    mocker.patch("tests.bench.settle.draw_points", return_value=["before 1"])
+    with pytest.raises(WrongAnswerError, match="not the same when it is run again: before 1"):
+        run_settle(redemptions=64, kills=1)
+
+
 def test_wrong_sum_counts_no_figure(mocker: MockerFixture) -> None:
     mocker.patch("cloud.adapters.sql.claims.NewClaims._post")
     with pytest.raises(WrongAnswerError, match="not what was redeemed"):
-        run_settle(redemptions=240)
+        run_settle(redemptions=240, kills=0)
 
 
 def test_rounds_begin_with_another_case_each_time() -> None:
@@ -139,7 +161,8 @@ def test_ingest_has_every_ratio_that_is_published() -> None:
 def test_latency_stands_beside_the_commit_of_one() -> None:
     found = latency.run_latency(sizes=latency.Sizes(warm=40, seconds=0.2, alone=3, visits=1, http_orders=8, kiosks=20))
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("latency")}
-    assert found["alone: ms"]["visit alone"]["p50"] > found["alone: ms"]["order"]["p50"] > 0
+    assert all(found["alone: ms"][name]["p50"] > 0 for name in ("order", "check alone", "visit alone", "commit of one"))
+    assert found["order alone, hop by hop: ms, medians"]["away"] > 0
 
 
 @pytest.mark.timeout(300)

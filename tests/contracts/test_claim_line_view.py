@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from alembic import command
@@ -15,12 +16,12 @@ from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.settlements import SqlSettlementStore
-from cloud.adapters.sql.tables import settlement, settlement_range, staff
+from cloud.adapters.sql.tables import claim, settlement, settlement_range, staff
 from cloud.services.confirm import confirm_all
 from cloud.services.settle import settle_due
 from tests.support.money import Till
 from tests.support.postgres import Cluster
-from tests.support.setups import PLACES, load_example
+from tests.support.setups import PLACES, PROGRAMME_ID, load_example
 
 pytest_plugins = ("tests.support.databases",)
 
@@ -90,6 +91,34 @@ def test_a_number_that_a_settlement_has_seen_is_refused(bare: Engine) -> None:
     )
     with pytest.raises(IntegrityError, match="already seen"), bare.begin() as connection:
         connection.execute(text(sneaky))
+
+
+CLAIM = {"claim_id": UUID(int=5), "redemption_count": 1, "voucher_count": 1, "amount_twd": 1_000, "programme_id": PROGRAMME_ID}
+
+
+def test_a_closed_week_gets_no_more_claims(bare: Engine) -> None:
+    migrate(bare)
+    load_example(bare)
+    Till(bare).redeem(WEEK)
+    settled(bare, weeks=1)
+    with pytest.raises(IntegrityError, match="closed"), bare.begin() as connection:
+        connection.execute(insert(claim).values(CLAIM | {"merchant_id": "boan-hotel", "period_starts_on": date(2021, 11, 3)}))
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"merchant_id": "nobody"}, {"programme_id": "nothing"}, {"period_starts_on": date(2021, 12, 1)}]
+)
+def test_a_claim_has_a_merchant_a_programme_and_a_settlement(bare: Engine, unknown: dict[str, Any]) -> None:
+    migrate(bare)
+    load_example(bare)
+    week = date(2021, 11, 3)
+    row = CLAIM | {"merchant_id": "boan-hotel", "period_starts_on": week}
+    with bare.begin() as connection:
+        connection.execute(insert(settlement).values(_settlement(week)))
+    with pytest.raises(IntegrityError), bare.begin() as connection:
+        connection.execute(insert(claim).values(row | unknown))
+    with bare.begin() as connection:
+        connection.execute(insert(claim).values(row))
 
 
 def test_a_second_chain_or_a_branch_is_refused(bare: Engine) -> None:

@@ -464,11 +464,12 @@ def _fill_a_little(engine: Engine) -> None:
 
 def _walks_on_postgres(driver: Any, statement: str) -> list[str]:
     """Every step that reads a table or an index without a condition on the index."""
+    statement = statement.replace("%(numbers)s", "$1")
     count = statement.count("%s")
     for place in range(1, count + 1):
         statement = statement.replace("%s", f"${place}", 1)
     driver.execute(f"PREPARE probe AS {statement}")
-    ((plans,),) = driver.execute(f"EXPLAIN (FORMAT JSON) EXECUTE probe({', '.join(['NULL'] * count)})").fetchall()
+    ((plans,),) = driver.execute(f"EXPLAIN (FORMAT JSON) EXECUTE probe({', '.join(['NULL'] * (count or 1))})").fetchall()
     driver.execute("DEALLOCATE probe")
     found = []
     waiting = [plans[0]["Plan"]]

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine
 
 from cloud.adapters.ingest_stores import make_ingest_store
@@ -118,7 +119,7 @@ def test_what_is_right_breaks_no_rule(played: tuple[Engine, list[Order]]) -> Non
             "the database does not know",
         ),
         (
-            lambda orders: [replace(orders[0], answer=replace(orders[0].answer, body=orders[0].answer.body + b" "))],
+            lambda orders: [replace(orders[0], answer=structs.replace(orders[0].answer, body=orders[0].answer.body + b" "))],
             "stored one",
         ),
     ],

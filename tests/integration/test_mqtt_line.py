@@ -247,6 +247,38 @@ def test_small_packets_are_sent_at_once(broker: Broker, authority: FleetAuthorit
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
+def test_a_rounds_answers_leave_without_the_network_thread(
+    broker: Broker, authority: FleetAuthority, line: MqttLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"connected"))
+        line.flush()
+        monkeypatch.setattr(session_of(line)._client, "loop_write", lambda: 0)
+        line.publish(kiosk.address.answer(RequestKind.CHECK), answer(1))
+        line.flush()
+        assert kiosk.answers.get(timeout=20).id == answer(1).id
+
+
+def test_what_the_socket_does_not_take_at_once_is_sent_by_the_network_thread(
+    broker: Broker, authority: FleetAuthority, line: MqttLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"connected"))
+        line.flush()
+        client = session_of(line)._client
+        send = client._sock_send
+
+        def none_of_it(_packet: bytes) -> int:
+            monkeypatch.setattr(client, "_sock_send", send)
+            raise BlockingIOError
+
+        monkeypatch.setattr(client, "_sock_send", none_of_it)
+        for number in range(3):
+            line.publish(kiosk.address.answer(RequestKind.CHECK), answer(number))
+        line.flush()
+        assert [kiosk.answers.get(timeout=20).id for _ in range(3)] == [answer(number).id for number in range(3)]
+
+
 # Who is let in --------------------------------------------------------------------------------------------------------
 
 

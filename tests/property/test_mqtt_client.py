@@ -212,7 +212,7 @@ def test_many_packets_leave_in_their_order_whatever_the_socket_takes_at_once() -
     packets = [bytes([number % 251]) * 700 for number in range(600)]
     with connected(client) as broker:
         broker.setblocking(False)
-        client.send_joined(packets)
+        client.queue_joined(packets)
         assert len(client._out_packet) < 10
         arrived = bytearray()
         while len(arrived) < 600 * 700:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.adapters.ingest_rows import Kind
-from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of
+from cloud.adapters.postgres_arrays import COLUMN_TYPES, array_of, encode_instant, register_arrays
 from tests.support.postgres import Cluster
 
 pytest_plugins = ("tests.support.databases",)
@@ -24,6 +24,7 @@ BIGINTS = st.integers(-(2**63), 2**63 - 1)
 def server(postgres: Cluster) -> Iterator["psycopg.Connection[Any]"]:
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute("SET timezone = 'UTC'")
+        register_arrays(connection)
         yield connection
 
 
@@ -51,9 +52,9 @@ def test_bytes(server: "psycopg.Connection[Any]", values: list[bytes]) -> None:
 
 @given(values=st.lists(st.uuids(), min_size=1))
 def test_ids(server: "psycopg.Connection[Any]", values: list[UUID]) -> None:
-    assert _read(server, "uuid", [value.hex for value in values]) == (values,)
+    assert _read(server, "uuid", [value.bytes for value in values]) == (values,)
 
 
 @given(values=st.lists(st.datetimes(timezones=st.just(UTC)), min_size=1))
 def test_instants(server: "psycopg.Connection[Any]", values: list[Any]) -> None:
-    assert _read(server, "instant", [value.isoformat() for value in values]) == (values,)
+    assert _read(server, "instant", [encode_instant(value) for value in values]) == (values,)

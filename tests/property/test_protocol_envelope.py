@@ -11,7 +11,7 @@ from msgspec import structs
 
 from protocol.envelope import Event, answer_type, decode_event, encode_properties, make_event, request_type
 from protocol.errors import ProtocolError
-from protocol.keys import authenticate, is_authentic
+from protocol.keys import authenticate, frame, is_authentic
 from protocol.topics import LANE_AT, LANES, DeviceAddress, RequestKind, decode_connection_topic, decode_request_topic, lane_of
 from protocol.trace import is_traceparent, make_traceparent, trace_id_of
 
@@ -35,6 +35,8 @@ addresses = st.builds(DeviceAddress, slugs, slugs)
 def test_round_trip(event: Event) -> None:
     read = decode_event(encode_properties(event), event.body)
     assert read == event
+    assert (read != event) is False
+    assert hash(read) == hash(event)
     assert read.is_from(KEY)
 
 
@@ -62,6 +64,8 @@ def test_a_trace_travels_beside_the_proof(event: Event) -> None:
     read = decode_event(encode_properties(traced), event.body)
     assert read.traceparent == TRACE
     assert read == event
+    assert (read != event) is False
+    assert hash(read) == hash(event)
     assert read.is_from(KEY)
 
 
@@ -83,6 +87,13 @@ def test_any_other_message_is_not_proved(event: Event, field: str, data: st.Data
     other: Any = data.draw({"id": st.uuids(), "body": st.binary(max_size=200)}.get(field, texts))
     assume(other != getattr(event, field))
     assert not structs.replace(event, **{field: other}).is_from(KEY)
+
+
+@given(events)
+def test_the_proof_is_over_five_framed_parts(event: Event) -> None:
+    texts_said = [text.encode("utf-8", "surrogatepass") for text in (event.type, event.source, event.time)]
+    said = frame(texts_said[0], texts_said[1], event.id.bytes, texts_said[2], event.body)
+    assert event.auth == authenticate(KEY, said)
 
 
 @given(events, st.binary(min_size=32, max_size=32))
@@ -131,7 +142,7 @@ def test_hostile_properties_are_a_protocol_error_or_unproved(properties: list[tu
 @example([b"ab", b"c"], [b"a", b"bc"])
 @example([b""], [])
 def test_no_two_lists_of_parts_look_alike(one: list[bytes], other: list[bytes]) -> None:
-    assert is_authentic(authenticate(KEY, *one), KEY, *other) == (one == other)
+    assert is_authentic(authenticate(KEY, frame(*one)), KEY, frame(*other)) == (one == other)
 
 
 @given(addresses, st.sampled_from(RequestKind))

@@ -1,7 +1,7 @@
 """A week of redemptions of any size, written by the database itself: for benchmarks and kills, where rows are what is wanted.
 
 Only what comes after the hot path is written: merchants, redemptions, confirmations. There are no vouchers and no journals of
-redemptions, so these books are not whole; what a settlement reads is.
+redemptions, so these books are not whole; what a settlement reads is. :func:`complete_books` adds the rest.
 """
 
 from datetime import date, timedelta
@@ -33,6 +33,47 @@ _AT = {
     "postgresql": "CAST(:starts_at AS timestamptz) + n * interval '1 second' * (604000.0 * :weeks / :rows)",
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f', :starts_at, '+' || (n * 604000.0 * :weeks / :rows) || ' seconds') || '000'",
 }
+
+_HOT_PATH = (
+    """
+    INSERT INTO redemption_line (voucher_no, redemption_id, line_no, face_value_twd)
+    SELECT lpad(row_number() OVER ()::text, 12, '0'), redemption_id, line_no, :face
+    FROM redemption CROSS JOIN LATERAL generate_series(1, voucher_count) AS line_no
+    """,
+    """
+    INSERT INTO issue_batch (issue_id, programme_id, issued_at, issued_by, voucher_count)
+    SELECT lpad('1', 32, '0')::uuid, :programme, :at, 'office', count(*) FROM redemption_line
+    """,
+    """
+    INSERT INTO voucher (voucher_no, programme_id, issue_id, position, holder_name_masked, holder_id_masked, digit_tag)
+    SELECT voucher_no, :programme, lpad('1', 32, '0')::uuid, row_number() OVER (), 'A', 'B', decode(repeat('00', 32), 'hex')
+    FROM redemption_line
+    """,
+    """
+    INSERT INTO ledger_entry (journal_id, kind, line_no, account, amount_twd, posted_at)
+    SELECT issue_id, 'issue', line_no, 'programme\\:' || programme_id || account,
+           sign::bigint * :face * voucher_count, issued_at
+    FROM issue_batch CROSS JOIN (VALUES (1, '\\:entitlement', 1), (2, '\\:outstanding', -1)) AS posting (line_no, account, sign)
+    """,
+    """
+    INSERT INTO ledger_entry (journal_id, kind, line_no, account, amount_twd, posted_at)
+    SELECT redemption_id, 'redeem', line_no, account, amount_twd, redeemed_at
+    FROM redemption CROSS JOIN LATERAL (
+        VALUES (1, 'programme\\:' || programme_id || '\\:outstanding', redeemed_twd),
+               (2, 'merchant\\:' || merchant_id || '\\:redeemed', -redeemed_twd)
+    ) AS posting (line_no, account, amount_twd)
+    """,
+    """
+    INSERT INTO inbox (request_id, sender_id, kind, body_hash, sequence, link, previous, answer, answered_at)
+    SELECT redemption_id, sender_id, 'redeem', '', sequence, md5(sender_id || sequence) || md5(''),
+           CASE sequence WHEN 1 THEN repeat('0', 64) ELSE md5(sender_id || sequence - 1) || md5('') END, '', redeemed_at
+    FROM (
+        SELECT redemption_id, redeemed_at, 'kiosk-' || site AS sender_id,
+               row_number() OVER (PARTITION BY site ORDER BY redeemed_at, redemption_id) AS sequence
+        FROM (SELECT *, abs(hashtext(merchant_id)) % 1000 AS site FROM redemption) AS placed
+    ) AS numbered
+    """,
+)
 
 
 def fill_week(engine: Engine, *, redemptions: int, merchants: int, weeks: int = 1) -> None:
@@ -78,6 +119,13 @@ def confirm_week(engine: Engine) -> None:
     """Confirm every redemption that is there and waits, in one statement, as the merchants' daily confirmations leave it."""
     with engine.begin() as connection:
         _confirm(connection)
+
+
+def complete_books(engine: Engine) -> None:
+    """Add what the hot path would have left of the redemptions that are there (PostgreSQL): the books are whole then."""
+    with engine.begin() as connection:
+        for statement in _HOT_PATH:
+            connection.execute(text(statement), {"programme": PROGRAMME_ID, "face": FACE_VALUE_TWD, "at": WEEK.starts_at})
 
 
 def tidy(engine: Engine) -> None:

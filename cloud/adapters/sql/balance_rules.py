@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, cast, func, literal, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, String, cast, func, literal, select, union_all
 
 from cloud.adapters.sql.rules import Rule
 from cloud.adapters.sql.tables import claim, issue_batch, ledger_entry, payout, payout_outcome, programme, redemption
@@ -51,7 +51,7 @@ def balance_rule() -> Rule:
 def _facts() -> Iterator[tuple[Any, ColumnElement[Any], str, str]]:
     """Yield the sums of each kind of fact with the account that it debits and the one that it credits."""
     of_programme, of_merchant = f"{_MARK}programme_id{_MARK}", f"{_MARK}merchant_id{_MARK}"
-    face = issue_batch.c.voucher_count * programme.c.face_value_twd
+    face = cast(issue_batch.c.voucher_count, BigInteger) * programme.c.face_value_twd
     issued = select(issue_batch.c.programme_id, func.sum(face).label("total")).join(
         programme, programme.c.programme_id == issue_batch.c.programme_id
     )

@@ -7,7 +7,7 @@ would show a constraint that was lost in a migration, and it asks the data, not 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import BigInteger, Connection, case, cast, exists, func, literal, or_, select, union_all
 
 from cloud.adapters.sql.balance_rules import balance_rule
 from cloud.adapters.sql.chain_rules import chain_rules
@@ -80,19 +80,27 @@ def _journals() -> Iterator[Rule]:
         .group_by(ledger_entry.c.journal_id, ledger_entry.c.kind)
         .having(func.sum(ledger_entry.c.amount_twd) != 0),
     )
-    facts, posted = _facts(), _posted()
-    same = and_(posted.c.journal_id == facts.c.fact_id, posted.c.kind == facts.c.kind)
-    yield Rule(
-        "I4",
-        "a fact has no journal over its amount",
-        select(facts.c.fact_id, facts.c.kind, facts.c.amount_twd, posted.c.debit)
-        .outerjoin(posted, same)
-        .where(posted.c.debit.is_distinct_from(facts.c.amount_twd)),
+    yield _facts_and_journals()
+
+
+def _facts_and_journals() -> Rule:
+    """Facts and journals in one heap, by id and kind: each has the other, over the same amount. A join takes far longer."""
+    facts = _facts()
+    journals = select(
+        ledger_entry.c.journal_id,
+        ledger_entry.c.kind,
+        literal(0).label("fact_twd"),
+        case((ledger_entry.c.amount_twd > 0, ledger_entry.c.amount_twd), else_=0).label("journal_twd"),
     )
-    yield Rule(
+    heap = union_all(select(facts.c.fact_id, facts.c.kind, facts.c.amount_twd, literal(0)), journals).subquery("heap")
+    key, kind, fact, journal = heap.c
+    fact_twd, journal_twd = func.sum(fact), func.sum(journal)
+    return Rule(
         "I4",
-        "a journal has no fact",
-        select(posted.c.journal_id, posted.c.kind, posted.c.debit).outerjoin(facts, same).where(facts.c.fact_id.is_(None)),
+        "a fact has no journal over its amount, or a journal has no fact",
+        select(key, kind, fact_twd.label("fact_twd"), journal_twd.label("journal_twd"))
+        .group_by(key, kind)
+        .having(fact_twd != journal_twd),
     )
 
 
@@ -176,17 +184,10 @@ def _facts() -> Any:
         select(
             issue_batch.c.issue_id.label("fact_id"),
             literal("issue").label("kind"),
-            (issue_batch.c.voucher_count * programme.c.face_value_twd).label("amount_twd"),
+            (cast(issue_batch.c.voucher_count, BigInteger) * programme.c.face_value_twd).label("amount_twd"),
         ).join(programme, programme.c.programme_id == issue_batch.c.programme_id),
         select(redemption.c.redemption_id, literal("redeem"), redemption.c.redeemed_twd),
         select(claim.c.claim_id, literal("claim"), claim.c.amount_twd),
         select(payout.c.payout_id, literal("pay"), payout.c.amount_twd),
         select(payout.c.payout_id, payout_outcome.c.state, payout.c.amount_twd).select_from(outcomes),
     ).subquery("facts")
-
-
-def _posted() -> Any:
-    """Each journal with the sum of its debits."""
-    debit = func.sum(case((ledger_entry.c.amount_twd > 0, ledger_entry.c.amount_twd), else_=0))
-    columns = (ledger_entry.c.journal_id, ledger_entry.c.kind)
-    return select(*columns, debit.label("debit")).group_by(*columns).subquery("posted")

@@ -10,8 +10,9 @@ from cloud.adapters.sql.totals import read_totals
 from cloud.adapters.sql.transactions import reading
 from cloud.ports.books import Audit
 
-_FOR_WHOLE_TABLES = ("SET LOCAL jit = off", "SET LOCAL work_mem = '128MB'")
-"""These queries join and group whole tables; what PostgreSQL gives a query otherwise is meant for many small ones."""
+_FOR_WHOLE_TABLES = ("SET LOCAL jit = off", "SET LOCAL work_mem = '128MB'", "SET LOCAL enable_nestloop = off")
+"""These queries join and group whole tables and find nothing. PostgreSQL is set for many small ones, and where it is asked for
+the first row only, it chooses what would find one soon: row by row, which takes hours when there is none."""
 
 
 class SqlBooks:
