@@ -413,12 +413,12 @@ def test_office_makes_and_moves_its_people(web: Site) -> None:
     typed = {"name": "賴柏宇", "login": "lai", "password": NEW_PASSWORD, "role": "reviewer"}
     assert admin.post("/office/people/new", typed).location == "/office/people"
     newcomer = web.visitor()
-    assert newcomer.sign_in("office", "lai", NEW_PASSWORD).location == "/account/"
+    assert newcomer.sign_in("office", "lai", NEW_PASSWORD).location == "/office/merchants"
     [made] = [one for one in web.parts.people.office_people() if one.login == "lai"]
     admin.get(f"/office/people/{made.staff_id}")
     admin.post(f"/office/people/{made.staff_id}", {"name": "賴柏宇", "login": "lai", "role": "finance"})
     assert newcomer.get("/office/settlements").status_code == 302, "a new role is signed in for afresh"
-    assert newcomer.sign_in("office", "lai", NEW_PASSWORD).location == "/office/settlements"
+    assert newcomer.sign_in("office", "lai", NEW_PASSWORD).location == "/office/"
     admin.get("/office/people/new")
     admin.post("/office/people/new", typed | {"login": "lin", "role": "merchant_admin"})
     assert "請選擇角色" in admin.page

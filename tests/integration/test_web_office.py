@@ -1,6 +1,7 @@
 """The programme office's pages: issuing by file, sheets, settlements."""
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine, func, select
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.tables import issue_batch, voucher
-from tests.support.web import Site, Visitor, open_site
+from tests.support.web import Site, Visitor, enrol_device, open_site
 
 pytest_plugins = ("tests.support.databases",)
 
@@ -106,3 +107,24 @@ def test_too_large_upload_is_said(site: Site, officer: Visitor) -> None:
 def test_settlements_start_empty(officer: Visitor) -> None:
     officer.get("/office/settlements")
     assert "還沒有結算紀錄" in officer.page
+
+
+def test_reviewers_start_on_the_businesses_that_take_part(site: Site) -> None:
+    reviewer = site.visitor("reviewer-1")
+    reviewer.get("/office/merchants")
+    sites = site.parts.choices.sites()
+    assert len(sites) == 5
+    assert all(one.name in reviewer.page and one.merchant_name in reviewer.page for one in sites)
+    assert f"業者共 {len({one.merchant_id for one in sites})} 家、5 處地點" in reviewer.page
+    assert "旅宿業" in reviewer.page
+
+
+@pytest.mark.parametrize(
+    ("staff_id", "lists"), [("office-1", {"issues", "settlements", "kiosks"}), ("finance-1", {"settlements"})]
+)
+def test_sums_of_the_overview_lead_where_the_reader_may_go(site: Site, staff_id: str, lists: set[str]) -> None:
+    enrol_device(site, "kiosk-boan22", "boan-lobby", presence="lost")
+    visitor = site.visitor(staff_id)
+    visitor.get("/office/")
+    main = visitor.page.split("<main", 1)[1]
+    assert set(re.findall(r'href="/office/([a-z]+)', main)) == lists
