@@ -183,7 +183,7 @@ def confirm(page: Page, reference: str) -> None:
 
 
 def find_kiosk_online(page: Page) -> None:
-    page.get_by_role("link", name="機台").click()
+    page.get_by_role("link", name="機台", exact=True).click()
     kiosk = page.get_by_role("row").filter(has_text="泊岸旅館 一樓大廳")
     expect(kiosk).to_contain_text("連線中")
     assert axe_violations(page) == []
