@@ -1,6 +1,7 @@
 """Languages of the pages: catalogues, choice, and the words of a request.
 
-A text is asked for by its dotted key and must exist in every language; a test holds the catalogues' keys equal. The language
+Each language is a folder of TOML files, one per room of the site. A text is asked for by its dotted key and must exist in every
+language; a test holds the catalogues' keys equal. The language
 is the one that the visitor picked (a cookie), else what the browser asks for, else zh-Hant-TW.
 """
 
@@ -8,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, cast
 
 from flask import current_app, g, request
@@ -29,10 +31,23 @@ class Catalogues:
 
 
 def load_catalogues() -> Catalogues:
-    """Read the TOML files beside this module."""
+    """Read the TOML files beside this module.
+
+    Raises:
+        ValueError: two files of one language have the same text; a test keeps that from being shipped.
+    """
     folder = resources.files("cloud.web") / "words"
-    pages = {tag: _flat(tomllib.loads(folder.joinpath(f"{tag}.toml").read_text("utf-8"))) for tag in LANGUAGES}
-    return Catalogues(pages, load_words())
+    return Catalogues({tag: _read(folder / tag) for tag in LANGUAGES}, load_words())
+
+
+def _read(folder: Traversable) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for file in folder.iterdir():
+        found = _flat(tomllib.loads(file.read_text("utf-8")))
+        if twice := texts.keys() & found.keys():
+            raise ValueError(f"{folder.name}/{file.name} repeats {min(twice)}")
+        texts |= found
+    return texts
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
