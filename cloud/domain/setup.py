@@ -22,6 +22,11 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Login = Annotated[str, Meta(min_length=1, max_length=64)]
 KeyId = Annotated[str, Meta(pattern="^[a-z0-9-]{1,16}\\Z")]
 
+BUDGET_MAX_TWD = 10**12
+VOUCHERS_PER_HOLDER_MAX = 100
+OFFLINE_MAX_TWD = 1_000_000
+OFFLINE_AGE_MAX_H = 72
+
 PASSWORD_LENGTH_MIN = 8
 Password = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=256)]
 
@@ -50,6 +55,16 @@ class ProgrammeSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     vouchers_per_order_max: Annotated[int, Meta(ge=1, le=VOUCHERS_PER_ORDER_MAX)] = VOUCHERS_PER_ORDER_MAX
     signing_key_id: KeyId | None = None
     """Key in the vault that signs the printed codes; none: codes hold the bare number."""
+    budget_twd: Annotated[int, Meta(ge=1, le=BUDGET_MAX_TWD)] | None = None
+    """Face value that may be issued at most; none: no limit."""
+    vouchers_per_holder_max: Annotated[int, Meta(ge=1, le=VOUCHERS_PER_HOLDER_MAX)] | None = None
+    """How many vouchers one person (one whole ID) may get; none: no limit."""
+    offline_order_max_twd: Annotated[int, Meta(ge=0, le=OFFLINE_MAX_TWD)] = 0
+    """Floor limit: largest order that a kiosk may take while it is offline; 0: none (ADR 0010)."""
+    offline_kiosk_max_twd: Annotated[int, Meta(ge=0, le=OFFLINE_MAX_TWD)] = 0
+    """All orders that one kiosk may hold unanswered."""
+    offline_age_max_h: Annotated[int, Meta(ge=0, le=OFFLINE_AGE_MAX_H)] = 0
+    """How long it may have been offline."""
 
 
 class ItemCategorySetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -134,7 +134,7 @@ class Visitor:
 
 def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Site:
     """Load the example programme into a migrated, empty database and put a dashboard on it."""
-    load_setup(SqlSetupStore(engine), example_setup(), hash_password=PASSWORDS.hash)
+    load_setup(SqlSetupStore(engine), example_setup(), hash_password=PASSWORDS.hash, now=now)
     clock = StillClock(now)
     parts = WebParts(
         reports=SqlReports(engine),

@@ -37,6 +37,16 @@ from cloud.adapters.sql.tables.people import (
     staff,
     web_session,
 )
+from cloud.adapters.sql.tables.programme_office import (
+    audit_entry,
+    audit_head,
+    draw_suffix,
+    draw_win,
+    issue_draft,
+    issue_draft_line,
+    programme_version,
+    voucher_holder,
+)
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
 from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, voucher
@@ -45,6 +55,8 @@ __all__ = [
     "CLAIM_LINE_VIEW",
     "Instant",
     "account_event",
+    "audit_entry",
+    "audit_head",
     "bank_return",
     "claim",
     "claim_code",
@@ -54,9 +66,13 @@ __all__ = [
     "device_presence",
     "digit_try",
     "door",
+    "draw_suffix",
+    "draw_win",
     "hold",
     "inbox",
     "issue_batch",
+    "issue_draft",
+    "issue_draft_line",
     "item_category",
     "ledger_entry",
     "merchant",
@@ -68,6 +84,7 @@ __all__ = [
     "payout_outcome",
     "programme",
     "programme_merchant_category",
+    "programme_version",
     "recovery_code",
     "redemption",
     "redemption_line",
@@ -77,5 +94,6 @@ __all__ = [
     "site",
     "staff",
     "voucher",
+    "voucher_holder",
     "web_session",
 ]
