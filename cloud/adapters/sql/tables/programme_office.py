@@ -54,7 +54,7 @@ issue_draft = Table(
     Column("suffixes", Text, nullable=False, comment="of a draw: last digits of IDs, separated by blanks"),
     Column("made_at", Instant, nullable=False),
     Column("made_by", String(32), nullable=False),
-    Column("state", String(16), nullable=False, comment="reading | ready | refused | issued | discarded"),
+    Column("state", String(16), nullable=False, comment="reading | ready | issued | discarded"),
     Column("touched_at", Instant, nullable=False, comment="when the state or the count last changed"),
     Column("people_count", Integer, nullable=False, comment="on the list that was handed in"),
     Column("read_count", Integer, nullable=False, comment="of these, looked at"),
@@ -62,8 +62,6 @@ issue_draft = Table(
     Column("not_drawn_count", Integer, nullable=False),
     Column("won_before_count", Integer, nullable=False),
     Column("twice_count", Integer, nullable=False, comment="the same ID again in one draw"),
-    Column("problem_line", Integer, comment="first line that breaks a rule"),
-    Column("problem", Text, nullable=False, comment="a sentence that quotes nothing of the list"),
     CheckConstraint("read_count <= people_count", name="read"),
     comment="vouchers that somebody looks at before they are issued",
 )
