@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from cloud.domain.counties import COUNTIES
 from cloud.domain.identity import is_payee_id, is_ubn
 from protocol.limits import ITEM_CATEGORY_LENGTH_MAX, VOUCHERS_PER_ORDER_MAX
 
@@ -93,6 +94,8 @@ class SiteSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     site_id: Slug
     name: Annotated[str, Meta(min_length=1, max_length=60)]
+    county: str | None = None
+    """Code of :mod:`cloud.domain.counties`."""
 
 
 class StaffSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -208,6 +211,9 @@ def _merchant_problems(merchant: MerchantSetup, sold: set[str]) -> Iterator[str]
         yield f"{name} is of {merchant.merchant_category}, which has no item category."
     if merchant.account is not None and not is_payee_id(merchant.account.payee_id):
         yield f"{name}: the payee's ID of its account is neither a business number nor an ID."
+    for site in merchant.sites:
+        if site.county is not None and site.county not in COUNTIES:
+            yield f"{name}: {site.county!r} of {site.site_id} is not the code of a county."
     own_sites = {site.site_id for site in merchant.sites}
     for person in merchant.staff:
         if person.site_id is not None and person.site_id not in own_sites:

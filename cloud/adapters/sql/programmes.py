@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.programme_office import find_newest_hand, read_states, write_terms
-from cloud.adapters.sql.tables import door, item_category, merchant, site, staff
+from cloud.adapters.sql.tables import door, item_category, merchant, site, site_county, staff
 from cloud.adapters.sql.transactions import Lock, take_lock, upsert, writing
 from cloud.domain.setup import AccountSetup, DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup, SiteSetup
 from cloud.ports.programmes import NewStaff, TakenError
@@ -81,6 +81,8 @@ class _Transaction:
                 missing = (merchant.c.merchant_id == one.merchant_id) & merchant.c.account_no.is_(None)
                 self._connection.execute(update(merchant).where(missing).values(**_account_row(one.account)))
         upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
+        known = [{"site_id": at.site_id, "county": at.county} for one in merchants for at in one.sites if at.county]
+        upsert(self._connection, site_county, known)
 
     def save_doors(self, doors: Sequence[DoorSetup]) -> None:
         rows = [{"door": one.door, "opens_on": one.opens_on, "closes_on": one.closes_on} for one in doors]

@@ -45,6 +45,7 @@ from cloud.adapters.sql.tables.programme_office import (
     issue_draft,
     issue_draft_line,
     programme_version,
+    site_county,
     voucher_holder,
 )
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
@@ -92,6 +93,7 @@ __all__ = [
     "settlement",
     "settlement_range",
     "site",
+    "site_county",
     "staff",
     "voucher",
     "voucher_holder",
