@@ -113,6 +113,26 @@ def changes(before: Facts, after: Facts) -> tuple[Facts, Facts]:
     )
 
 
+def make_fact(
+    actor: str, action: str, object_id: str, at: datetime, *, before: Facts | None = None, after: Facts | None = None
+) -> AuditFact:
+    """Build a fact; of two states only what differs is kept.
+
+    Raises:
+        ValueError: a field names a person or what a person keeps secret.
+    """
+    old, new = changes(before or {}, after or {})
+    return AuditFact(
+        happened_at=at,
+        actor=actor,
+        action=action,
+        object_kind=action.partition(".")[0],
+        object_id=object_id,
+        before=facts_text(old),
+        after=facts_text(new),
+    )
+
+
 def link(head: Head, fact: AuditFact) -> AuditEntry:
     """Put a fact behind the newest entry."""
     entry_no = head.entry_no + 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloud.domain.audit import AuditFact, Break, Facts, Head, changes, facts_text, find_break
+from cloud.domain.audit import Break, Facts, Head, find_break, make_fact
 from cloud.ports.audit import AuditLog, AuditTrail
 
 
@@ -31,17 +31,7 @@ def record(log: AuditLog, act: Act, *, before: Facts | None = None, after: Facts
         ValueError: a field is personal (:data:`cloud.domain.audit.PERSONAL`).
         PortError: the database failed; the transaction is rolled back with what it was to record.
     """
-    old, new = changes(before or {}, after or {})
-    fact = AuditFact(
-        happened_at=act.at,
-        actor=act.actor,
-        action=act.action,
-        object_kind=act.action.partition(".")[0],
-        object_id=act.object_id,
-        before=facts_text(old),
-        after=facts_text(new),
-    )
-    return log.append(fact)
+    return log.append(make_fact(act.actor, act.action, act.object_id, act.at, before=before, after=after))
 
 
 def verify(trail: AuditTrail, *, noted: Iterable[Head] = ()) -> tuple[Head, Break | None]:

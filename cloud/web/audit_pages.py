@@ -60,20 +60,24 @@ def action_name(action: str) -> str:
 def differences(fact: AuditFact) -> Sequence[Difference]:
     """What an entry says that changed."""
     before, after = json.loads(fact.before), json.loads(fact.after)
+    names = sorted({*before, *after})
     return [
-        Difference(_field_name(name), _text(before.get(name)), _text(after.get(name))) for name in sorted({*before, *after})
+        Difference(
+            _field_name(name), _text(before[name]) if name in before else "", _text(after[name]) if name in after else ""
+        )
+        for name in names
     ]
 
 
 def _field_name(name: str) -> str:
-    key = f"programme.field.{name}"
-    return say(key) if key in catalogues().pages[choose_language()] else name
+    known = catalogues().pages[choose_language()]
+    return next((say(key) for key in (f"programme.field.{name}", f"audit.field_{name}") if key in known), name)
 
 
 def _text(value: object) -> str:
     match value:
         case None:
-            return ""
+            return say("site.optional_none")
         case list():
             return ", ".join(map(str, value))
         case bool():

@@ -79,7 +79,8 @@ def _add_kiosks(office: Blueprint, parts: WebParts) -> None:
         device, reason = _device(parts, device_id), request.form.get("reason", "").strip()[:REASON_LENGTH_MAX]
         if not reason:
             return render_template("revoke.html", device=device, problem=say("office.revoke.no_reason"))
-        was_changed = revoke_device(parts.office.fleet, device_id, reason=reason, now=parts.clock.now())
+        by, now = signed_in().staff_id, parts.clock.now()
+        was_changed = revoke_device(parts.office.fleet, device_id, reason=reason, now=now, by=by)
         flash(say("office.revoke.done" if was_changed else "office.revoke.before", device=device_id))
         return redirect(url_for(".kiosks"))
 

@@ -57,7 +57,7 @@ OFFICE_PAGES = {
     "office-programme-change": "/office/programmes/travel-2026/change",
     "office-programme-new": "/office/new-programme",
     "office-items": "/office/items",
-    "office-signals": "/office/signals?burst_count=2&burst_minutes=60&days=60&pair_count=2",
+    "office-signals": "/office/signals?burst_count=2&burst_minutes=60&days=3&pair_count=2",
     "office-signals-none": "/office/signals",
     "office-audit": "/office/audit?check=1",
     "office-audit-none": "/office/audit?object=nothing",
