@@ -34,7 +34,10 @@ WEEK = Period(date(2026, 11, 4))
 NOON = datetime(2026, 11, 5, 4, tzinfo=UTC)
 LATER = WEEK.following.ends_at + timedelta(days=1)
 ORIGINATOR = Originator("0040037", "1234567890", "04595257", "101", "TOURISM VOUCHER PROGRAMME")
-FACTS = ("redemption", "redemption_line", "ledger_entry", "confirmation", "claim", "settlement", "settlement_range")
+FACTS = (
+    "redemption", "redemption_line", "ledger_entry", "confirmation", "claim", "settlement", "settlement_range",
+    "programme_version",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -130,6 +133,7 @@ def test_totals_are_of_the_same_moment(till: Till) -> None:
             ["UPDATE ledger_entry SET amount_twd = amount_twd + 1 WHERE line_no = 1 AND kind = 'pay'"],
         ),
         ("I4", "a fact has no journal", ["DELETE FROM ledger_entry WHERE kind = 'claim'"]),
+        ("I5", "more was issued than the budget allows", ["UPDATE programme_version SET budget_twd = 1000"]),
         ("I4", "a fact has no journal", ["UPDATE ledger_entry SET amount_twd = amount_twd * 2 WHERE kind = 'redeem'"]),
         ("I4", "a fact has no journal", ["DELETE FROM ledger_entry WHERE kind = 'returned'"]),
         ("I4", "or a journal has no fact", ["DELETE FROM payout_outcome WHERE state = 'returned'"]),
