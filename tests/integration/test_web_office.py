@@ -2,16 +2,23 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from sqlalchemy import Engine, func, select
 
+from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.tables import issue_batch, voucher
-from tests.support.web import Site, Visitor, enrol_device, open_site
+from cloud.ports.drafts import NewDraft, Tally
+from cloud.services.drafts import open_draft
+from cloud.web.parts import HandedIn
+from cloud.wiring.drafts import DraftDesk
+from tests.support.setups import load_example
+from tests.support.web import NOW, Site, Visitor, enrol_device, open_site
 
 pytest_plugins = ("tests.support.databases",)
 
@@ -134,6 +141,42 @@ def test_beyond_the_budget_nothing_is_issued(site: Site, officer: Visitor) -> No
     token = officer.hidden_fields(f"{path}/discard")
     officer.post(f"{path}/issue", token, hidden=False)
     assert issued(site) == (0, 0)
+
+
+def test_a_list_that_is_being_read_shows_how_far_it_is(site: Site, officer: Visitor) -> None:
+    drafts, draft_id = site.parts.programmes.drafts, UUID(int=7)
+    assert open_draft(drafts, NewDraft(draft_id, "travel-2026", "list", (), "office-1", site.clock.now(), 100_000))
+    with drafts.begin() as transaction:
+        assert transaction.count(draft_id, Tally(read_count=42_000), state="reading", at=site.clock.now())
+    path = f"/office/issues/drafts/{draft_id}"
+    officer.get(path)
+    assert "已讀取 42,000 / 100,000 人" in officer.page
+    assert 'data-fresh-s="1"' in officer.page
+    assert f'action="{path}/issue"' not in officer.page
+    site.clock.advance(minutes=3)
+    officer.get(path)
+    assert "名冊讀取中斷，沒有發行任何券" in officer.page
+    officer.post(f"{path}/discard", follow_redirects=True)
+    assert "沒有發行任何券" in officer.page
+    assert site.parts.programmes.drafts.open_drafts() == []
+
+
+def test_a_long_list_is_read_in_the_background(engine: Engine) -> None:
+    later: list[Callable[[], None]] = []
+    store = SqlDraftStore(engine)
+    load_example(engine)
+    desk = DraftDesk(store, pepper=bytes(32), now=lambda: NOW, run=later.append)
+    rows = "".join(f"王小明,{number:04d}\n" for number in range(501))
+    handed = HandedIn(UUID(int=1), "travel-2026", "list", (), f"name,last_four\n{rows}".encode(), "office-1")
+    desk(handed)
+    desk(handed)
+    view = store.find_view(UUID(int=1))
+    assert view is not None
+    assert (view.draft.state, len(later)) == ("reading", 1)
+    later[0]()
+    view = store.find_view(UUID(int=1))
+    assert view is not None
+    assert (view.draft.state, view.draft.tally.voucher_count) == ("ready", 501)
 
 
 def test_an_auditor_sees_drafts_and_changes_none(site: Site, officer: Visitor) -> None:

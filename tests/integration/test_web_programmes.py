@@ -11,7 +11,8 @@ from sqlalchemy import Engine, insert, text
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.tables import issue_batch
-from tests.support.web import NOW, Site, Visitor, issue, open_site
+from cloud.ports.audit import AuditSearch
+from tests.support.web import NOW, Site, Visitor, enrol_device, issue, open_site
 
 pytest_plugins = ("tests.support.databases",)
 
@@ -200,6 +201,23 @@ def test_the_audit_log_is_searched_and_checked(site: Site, officer: Visitor) -> 
         connection.execute(text("UPDATE audit_entry SET actor = 'nobody' WHERE entry_no = 2"))
     auditor.get("/office/audit?check=1")
     assert "第 2 筆起與原始紀錄不符" in auditor.page
+
+
+def test_what_is_done_to_kiosks_and_accounts_is_in_the_log(site: Site, officer: Visitor) -> None:
+    enrol_device(site, "kiosk-boan22", "boan-lobby")
+    officer.get("/office/kiosks")
+    officer.post("/office/claim-codes", {"site": "boan-lobby"})
+    officer.get("/office/kiosks/kiosk-boan22/revoke")
+    officer.post("/office/kiosks/kiosk-boan22/revoke", {"reason": "王小明 lost it"})
+    officer.get("/office/people/finance-1")
+    officer.post("/office/people/finance-1/active", {"active": "0"})
+    officer.get("/office/audit")
+    page = plain(officer.page)
+    for says in ("產生啟用碼 boan-lobby", "停用機台 kiosk-boan22 狀態 active → revoked", "停用帳號 finance-1"):
+        assert says in page, says
+    assert "王小明" not in page
+    rows = site.parts.programmes.audit.search(AuditSearch(actor="office-1"), page_size=9).rows
+    assert [row.entry.fact.action for row in rows] == ["account.closed", "kiosk.revoked", "kiosk.code_made"]
 
 
 def test_a_programme_near_its_budget_is_told_of(site: Site, officer: Visitor) -> None:
