@@ -27,11 +27,13 @@ from cloud.ports.fleet import Fleet
 from cloud.ports.payouts import PayoutStore
 from cloud.ports.programmes import SetupStore
 from cloud.ports.reports import Reports
+from cloud.ports.retention import RetentionStore
 from cloud.ports.settlements import SettlementStore
 from cloud.services.confirm import confirm_all
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.services.issue import Issued
 from cloud.services.pay import import_return, kept_payout_file, make_payout_file, newest_file_no
+from cloud.services.purge import purge_due
 from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
@@ -64,6 +66,8 @@ class Parts(Protocol):
     @property
     def payouts(self) -> PayoutStore: ...
     @property
+    def retention(self) -> RetentionStore: ...
+    @property
     def originator(self) -> Originator: ...
 
     def initialise(self) -> bool:
@@ -74,6 +78,7 @@ class Parts(Protocol):
     def issue(self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime) -> Issued: ...
     def write_sheets(self, issue_id: UUID, folder: Path) -> int: ...
     def randomness(self, length: int) -> bytes: ...
+    def leave_room(self) -> bool: ...
     def write_broker_files(self, folder: Path) -> Path: ...
     def run_web(self) -> None: ...
     def run_ingest(self) -> None: ...
@@ -114,6 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     heard = add("import-return", _import_return, "take over what the bank answered (ACHR01 or pain.002); safe to repeat")
     heard.add_argument("file", type=Path)
     heard.add_argument("--file-no", type=int, help="payout file that it answers, where the bank's file leaves that open")
+    add("purge", _purge, "forget the holders of programmes whose disputes are over; safe to repeat, and while kiosks redeem")
     add("reconcile", _reconcile, "add everything up and print it; fails, naming the first row that breaks a rule")
     revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
     revoke.add_argument("--device", required=True)
@@ -224,6 +230,11 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
             "open": done.open_count,
         }
     )
+
+
+def _purge(_: argparse.Namespace, parts: Parts) -> None:
+    done = purge_due(parts.retention, now=parts.clock.now(), go_on=parts.leave_room)
+    _print_json({"issues": done.issues, "vouchers": done.vouchers, "tries": done.tries})
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:

@@ -4,8 +4,9 @@ Three habits, everywhere:
 
 * **Constraints judge.** That a voucher is used once is the primary key of ``redemption_line``; that a request has one answer
   is the primary key of ``inbox``; that a wrong try is counted is the primary key of ``digit_try``. No code decides it.
-* **Facts are appended.** Vouchers, redemptions, confirmations, claims, ledger entries and answers are never updated. What
-  changes (a hold, a device's or payout's state) is a row of its own.
+* **Facts are appended.** Vouchers, redemptions, confirmations, claims, ledger entries and answers are never updated; all that
+  changes in one is that a voucher's holder is forgotten. What changes often (a hold, a device's or payout's state) is a row
+  of its own.
 * **Money is whole TWD in an integer; time is an aware UTC instant.**
 
 No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that is not in this database.
@@ -39,7 +40,7 @@ from cloud.adapters.sql.tables.people import (
 )
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
-from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, voucher
+from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, issue_purge, voucher
 
 __all__ = [
     "CLAIM_LINE_VIEW",
@@ -57,6 +58,7 @@ __all__ = [
     "hold",
     "inbox",
     "issue_batch",
+    "issue_purge",
     "item_category",
     "ledger_entry",
     "merchant",
