@@ -21,11 +21,13 @@ from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, render_pngs, render_sheets
 from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.corrections import SqlCorrectionStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.migrations import check_at_head, migrate
 from cloud.adapters.sql.payouts import SqlPayoutStore
+from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.retention import SqlRetentionStore
@@ -120,6 +122,16 @@ class Wiring:
     def payouts(self) -> SqlPayoutStore:
         """Payout files and the bank's answers."""
         return SqlPayoutStore(self.engine)
+
+    @cached_property
+    def people(self) -> SqlPeople:
+        """Accounts, to read."""
+        return SqlPeople(self.engine)
+
+    @cached_property
+    def corrections(self) -> SqlCorrectionStore:
+        """What was put right afterwards."""
+        return SqlCorrectionStore(self.engine)
 
     @cached_property
     def retention(self) -> SqlRetentionStore:

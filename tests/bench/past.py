@@ -67,13 +67,13 @@ _ORDERS: Final = (
     """,
     """
     CREATE TEMP TABLE past AS
-    SELECT order_no, at, vouchers, """
+    SELECT order_no, at, vouchers, voucher_nos, """
     + _SHOP.format(number="order_no % :shops")
     + """ AS shop, order_no / :shops + 1 AS sequence,
            (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(order_no::text), 1, 3)
             || '8' || substr(md5(order_no::text), 4, 15))::uuid AS request_id
     FROM (
-        SELECT order_no, count(*) AS vouchers,
+        SELECT order_no, count(*) AS vouchers, string_agg(voucher_no, ' ' ORDER BY line_no) AS voucher_nos,
                CAST(:now AS timestamptz) - interval '90 days' * (1 - order_no / (1.0 + max(order_no) OVER ())) AS at
         FROM line GROUP BY order_no
     ) AS ordered
@@ -95,9 +95,9 @@ _ORDERS: Final = (
     """,
     """
     INSERT INTO redemption (redemption_id, programme_id, merchant_id, site_id, device_id, item_category, order_total_twd,
-                            voucher_count, redeemed_twd, topup_twd, redeemed_at)
+                            voucher_count, redeemed_twd, topup_twd, redeemed_at, voucher_nos)
     SELECT request_id, :programme, shop, shop || '-lobby', shop || '-kiosk', 'room', vouchers * 1000 + 50, vouchers,
-           vouchers * 1000, 50, at
+           vouchers * 1000, 50, at, voucher_nos
     FROM past ORDER BY at
     """,
     """

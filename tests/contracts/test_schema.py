@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, delete, insert, inspect, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import check_at_head, migrate
@@ -179,6 +179,27 @@ def test_an_older_database_keeps_its_holders_and_can_forget_them(bare: Engine) -
         migrate(bare, revision="base")
     with bare.begin() as connection:
         connection.execute(delete(voucher))
+    migrate(bare, revision="base")
+    assert inspect(bare).get_table_names() == ["alembic_version"]
+
+
+def test_redemptions_of_an_older_database_name_their_vouchers(bare: Engine) -> None:
+    migrate(bare, revision="0006")
+    made = {"programme_id": "stay-2021", "merchant_id": "hotel", "site_id": "lobby", "device_id": "kiosk-1", "redeemed_at": NOW}
+    amounts = {"item_category": "room", "order_total_twd": 5050, "redeemed_twd": 3000, "topup_twd": 2050, "voucher_count": 3}
+    numbers = ("566780776770", "000000000009", "409842918253")
+    lines = [
+        {"voucher_no": number, "redemption_id": ONE, "line_no": place, "face_value_twd": 1000}
+        for place, number in enumerate(numbers, start=1)
+    ]
+    with bare.begin() as connection:
+        connection.execute(insert(redemption).values(redemption_id=ONE, **made, **amounts))
+        connection.execute(insert(redemption_line), lines[::-1])
+    migrate(bare)
+    with bare.begin() as connection:
+        assert connection.scalar(select(redemption.c.voucher_nos)) == " ".join(numbers)
+    with pytest.raises(DatabaseError, match="never changed"), bare.begin() as connection:
+        connection.execute(update(redemption).values(voucher_nos=""))
     migrate(bare, revision="base")
     assert inspect(bare).get_table_names() == ["alembic_version"]
 

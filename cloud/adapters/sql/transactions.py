@@ -33,6 +33,7 @@ class Lock(IntEnum):
     CONFIRM = 7_403
     """Every transaction that confirms shares it (a trigger on ``confirmation`` takes it); a settlement has it alone."""
     PURGE = 7_404
+    CORRECT = 7_405
 
 
 @contextmanager

@@ -13,6 +13,7 @@ No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that
 """
 
 from cloud.adapters.sql.tables.base import Instant, metadata
+from cloud.adapters.sql.tables.corrections import correction, set_off
 from cloud.adapters.sql.tables.devices import claim_code, device, device_presence
 from cloud.adapters.sql.tables.money import (
     CLAIM_LINE_VIEW,
@@ -51,6 +52,7 @@ __all__ = [
     "claim_code",
     "claim_line",
     "confirmation",
+    "correction",
     "device",
     "device_presence",
     "digit_try",
@@ -74,6 +76,7 @@ __all__ = [
     "redemption",
     "redemption_line",
     "second_factor",
+    "set_off",
     "settlement",
     "settlement_range",
     "site",
