@@ -92,6 +92,10 @@ class TransactionTrail:
     claimed_at: datetime | None
     payouts: Sequence[PayoutStep]
     """Oldest attempt first."""
+    corrected_twd: int | None = None
+    """What was taken back of it, if it was corrected."""
+    corrected_at: datetime | None = None
+    correction_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

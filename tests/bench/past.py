@@ -23,6 +23,7 @@ NOW: Final = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SHOPS: Final = tuple(Shop(f"hotel-{number:04d}") for number in range(1_000))
 UNUSED_SHARE: Final = 0.4
 _MET_AT_RANDOM: Final = ("digit_try", "pk_digit_try", "pk_redemption_line", "voucher", "pk_voucher")
+_PAGES_AT_ONCE: Final = 10_000
 _ISSUE: Final = UUID(int=0x1550E << 64)
 _SHOP: Final = "'hotel-' || lpad(({number})::text, 4, '0')"
 
@@ -154,7 +155,11 @@ def read_pages(store: PostgresIngestStore) -> None:
     with store._connections.borrow() as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
         for name in _MET_AT_RANDOM:
-            connection.execute("SELECT pg_prewarm(%s::regclass)", [name])
+            pages = connection.execute("SELECT pg_relation_size(%s::regclass) / 8192", [name]).fetchall()[0][0]
+            # In pieces: this connection does not wait long for an answer, and a cold disk takes its time.
+            for first in range(0, pages, _PAGES_AT_ONCE):
+                last = min(pages, first + _PAGES_AT_ONCE) - 1
+                connection.execute("SELECT pg_prewarm(%s::regclass, 'buffer', 'main', %s, %s)", [name, first, last])
         connection.commit()
 
 
