@@ -23,15 +23,20 @@ from cloud.domain.setup import Setup, decode_setup
 from cloud.ports.books import Books
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.corrections import CorrectionStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.payouts import PayoutStore
+from cloud.ports.people import People
 from cloud.ports.programmes import SetupStore
 from cloud.ports.reports import Reports
+from cloud.ports.retention import RetentionStore
 from cloud.ports.settlements import SettlementStore
 from cloud.services.confirm import confirm_all
+from cloud.services.correct import Wish, correct
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.services.issue import Issued
 from cloud.services.pay import import_return, kept_payout_file, make_payout_file, newest_file_no
+from cloud.services.purge import purge_due
 from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
@@ -64,6 +69,12 @@ class Parts(Protocol):
     @property
     def payouts(self) -> PayoutStore: ...
     @property
+    def corrections(self) -> CorrectionStore: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def retention(self) -> RetentionStore: ...
+    @property
     def originator(self) -> Originator: ...
 
     def initialise(self) -> bool:
@@ -74,6 +85,7 @@ class Parts(Protocol):
     def issue(self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime) -> Issued: ...
     def write_sheets(self, issue_id: UUID, folder: Path) -> int: ...
     def randomness(self, length: int) -> bytes: ...
+    def leave_room(self) -> bool: ...
     def write_broker_files(self, folder: Path) -> Path: ...
     def run_web(self) -> None: ...
     def run_ingest(self) -> None: ...
@@ -114,6 +126,16 @@ def make_parser() -> argparse.ArgumentParser:
     heard = add("import-return", _import_return, "take over what the bank answered (ACHR01 or pain.002); safe to repeat")
     heard.add_argument("file", type=Path)
     heard.add_argument("--file-no", type=int, help="payout file that it answers, where the bank's file leaves that open")
+    wrong = add(
+        "correct", _correct, "take back what a wrong redemption is worth from its merchant's next claims; safe to repeat"
+    )
+    wrong.add_argument("--redemption", type=UUID, required=True, help="its id")
+    wrong.add_argument("--amount", type=int, help="whole TWD; all of it where this is not said")
+    wrong.add_argument("--reason", required=True)
+    wrong.add_argument("--by", required=True, help="id of somebody of the office's finance, or its admin")
+    listed = add("corrections", _corrections, "list what was corrected, newest first, one JSON object per line")
+    listed.add_argument("--owed", action="store_true", help="list merchants instead, with what their next claims bear")
+    add("purge", _purge, "forget the holders of programmes whose disputes are over; safe to repeat, and while kiosks redeem")
     add("reconcile", _reconcile, "add everything up and print it; fails, naming the first row that breaks a rule")
     revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
     revoke.add_argument("--device", required=True)
@@ -224,6 +246,25 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
             "open": done.open_count,
         }
     )
+
+
+def _correct(arguments: argparse.Namespace, parts: Parts) -> None:
+    wish = Wish(arguments.redemption, arguments.reason, arguments.by, arguments.amount)
+    _print_json(msgspec.to_builtins(correct(parts.corrections, parts.people, wish, now=parts.clock.now())))
+
+
+def _corrections(arguments: argparse.Namespace, parts: Parts) -> None:
+    if arguments.owed:
+        for debt in parts.corrections.debts():
+            _print_json({**msgspec.to_builtins(debt), "owed_twd": debt.owed_twd})
+        return
+    for one in parts.corrections.corrections():
+        _print_json(msgspec.to_builtins(one))
+
+
+def _purge(_: argparse.Namespace, parts: Parts) -> None:
+    done = purge_due(parts.retention, now=parts.clock.now(), go_on=parts.leave_room)
+    _print_json({"issues": done.issues, "vouchers": done.vouchers, "tries": done.tries})
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from cloud.domain.setup import DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup
@@ -31,6 +32,9 @@ class SetupTransaction(Protocol):
 
     def issued_face_values(self) -> Mapping[str, int]:
         """Face value of every programme that has vouchers."""
+
+    def forgotten_programmes(self) -> Mapping[str, date]:
+        """Last day of every programme of which holders are forgotten."""
 
     def merchant_of_sites(self) -> Mapping[str, str]:
         """Which merchant each known site belongs to."""

@@ -92,6 +92,10 @@ class TransactionTrail:
     claimed_at: datetime | None
     payouts: Sequence[PayoutStep]
     """Oldest attempt first."""
+    corrected_twd: int | None = None
+    """What was taken back of it, if it was corrected."""
+    corrected_at: datetime | None = None
+    correction_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class ClaimRow:
     state: Literal["claimed", "sent", "paid", "returned"]
     return_code: str | None
     file_no: int | None
+    set_off_twd: int = 0
+    """Of the amount, not paid because of corrections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,7 @@ class SettlementRow:
 class Totals:
     """The programme's money at one moment; the demo's last line and ``cloud reconcile`` print it.
 
-    ``redeemed_twd = claimed_twd + unclaimed_twd``; ``claimed_twd = paid_twd + returned_twd + open_twd``.
+    ``redeemed_twd = claimed_twd + unclaimed_twd``; ``claimed_twd = paid_twd + returned_twd + open_twd + set_off_twd``.
     """
 
     issued: int
@@ -254,6 +260,10 @@ class Totals:
     """Voucher numbers that stand in more than one redemption: zero, or the constraint is gone."""
     ledger_sum_twd: int
     unbalanced_journals: int
+    corrected_twd: int = 0
+    """Taken back from merchants by corrections, whether it is set off yet or not."""
+    set_off_twd: int = 0
+    """Of claims, not paid because of corrections."""
 
 
 class Reports(Protocol):

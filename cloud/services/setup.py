@@ -1,8 +1,8 @@
 """Open programmes: bring the database to what a setup file says.
 
 Safe to repeat. What exists is brought to the file's values, except what its owner may have changed since: passwords and payout
-accounts. Nothing is ever removed, and two things never change, because money hangs on them: the face value of a programme that
-has vouchers, and the merchant of a site.
+accounts. Nothing is ever removed, and three things never change: the face value of a programme that has vouchers and the
+merchant of a site, because money hangs on them, and the last day of a programme whose holders are forgotten.
 """
 
 from collections.abc import Callable
@@ -62,6 +62,10 @@ def _check_fixed(transaction: SetupTransaction, setup: Setup) -> None:
     for programme in setup.programmes:
         if issued.get(programme.programme_id, programme.face_value_twd) != programme.face_value_twd:
             raise SetupError(f"Programme {programme.programme_id} has vouchers: its face value cannot change.")
+    last_days = transaction.forgotten_programmes()
+    for programme in setup.programmes:
+        if last_days.get(programme.programme_id, programme.ends_on) != programme.ends_on:
+            raise SetupError(f"The holders of programme {programme.programme_id} are forgotten: its last day cannot change.")
     owners = transaction.merchant_of_sites()
     for merchant in setup.merchants:
         for site in merchant.sites:

@@ -1,6 +1,7 @@
 """The parts of the cloud, each opened when it is first asked for: a command opens only what it uses."""
 
 import secrets
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,13 +21,16 @@ from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, render_pngs, render_sheets
 from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.corrections import SqlCorrectionStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.migrations import check_at_head, migrate
 from cloud.adapters.sql.payouts import SqlPayoutStore
+from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.vault import Vault, make_vault, make_voucher_key, open_vault, read_voucher_keys
 from cloud.adapters.voucher_numbers import random_voucher_nos
@@ -37,6 +41,7 @@ from cloud.ports.ingest import IngestStore
 from cloud.ports.issues import IssuedVoucher, IssueTerms
 from cloud.services.enrol import CloudTerms, EnrolmentRefusal, enrol
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
+from cloud.services.purge import PURGE_PAUSE_S
 from protocol.enrolment import Enrolment, EnrolmentRequest, TrustedKey
 from protocol.errors import PortError
 from protocol.ids import reference, uuid7
@@ -119,6 +124,21 @@ class Wiring:
         return SqlPayoutStore(self.engine)
 
     @cached_property
+    def people(self) -> SqlPeople:
+        """Accounts, to read."""
+        return SqlPeople(self.engine)
+
+    @cached_property
+    def corrections(self) -> SqlCorrectionStore:
+        """What was put right afterwards."""
+        return SqlCorrectionStore(self.engine)
+
+    @cached_property
+    def retention(self) -> SqlRetentionStore:
+        """Where holders are forgotten."""
+        return SqlRetentionStore(self.engine)
+
+    @cached_property
     def originator(self) -> Originator:
         """Who pays the merchants."""
         own = self.config.originator
@@ -144,6 +164,11 @@ class Wiring:
     def randomness(self, length: int) -> bytes:
         """Return that many random bytes."""
         return secrets.token_bytes(length)
+
+    def leave_room(self) -> bool:
+        """Let others write for a moment between two transactions of many."""
+        time.sleep(PURGE_PAUSE_S)
+        return True
 
     def write_broker_files(self, folder: Path) -> Path:
         """Write everything that Mosquitto needs."""

@@ -98,7 +98,10 @@ def close_weeks(wiring: Wiring) -> None:
     for settlement in wiring.reports.settlements()[:1]:
         meters.settled(settlement.closed_at)
     with metrics_served(wiring.config, "schedule", registry):
-        run_schedule(ScheduleParts(wiring.settlements, wiring.clock, _stop_on_signals(), look_every_s, meters))
+        parts = ScheduleParts(
+            wiring.settlements, wiring.clock, _stop_on_signals(), wiring.retention, look_every_s=look_every_s, meters=meters
+        )
+        run_schedule(parts)
 
 
 def _crash_points() -> CrashPoints:

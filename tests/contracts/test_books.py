@@ -34,7 +34,17 @@ WEEK = Period(date(2026, 11, 4))
 NOON = datetime(2026, 11, 5, 4, tzinfo=UTC)
 LATER = WEEK.following.ends_at + timedelta(days=1)
 ORIGINATOR = Originator("0040037", "1234567890", "04595257", "101", "TOURISM VOUCHER PROGRAMME")
-FACTS = ("redemption", "redemption_line", "ledger_entry", "confirmation", "claim", "settlement", "settlement_range")
+FACTS = (
+    "redemption",
+    "redemption_line",
+    "ledger_entry",
+    "confirmation",
+    "claim",
+    "settlement",
+    "settlement_range",
+    "correction",
+    "set_off",
+)
 
 
 @pytest.fixture
@@ -122,6 +132,8 @@ def test_totals_are_of_the_same_moment(till: Till) -> None:
     [
         ("I1", "never issued", ["DELETE FROM voucher WHERE voucher_no = (SELECT min(voucher_no) FROM redemption_line)"]),
         ("I1", "never issued for that programme", ["UPDATE voucher SET programme_id = 'spring-2025'"]),
+        ("I1", "does not name it", ["UPDATE redemption SET voucher_nos = replace(voucher_nos, '0', '9')"]),
+        ("I1", "not worth its vouchers", ["UPDATE redemption SET voucher_nos = voucher_nos || ' 000000000000'"]),
         ("I1", "not worth its vouchers", ["UPDATE redemption SET redeemed_twd = redeemed_twd + 1"]),
         ("I1", "not worth its vouchers", ["UPDATE redemption SET voucher_count = voucher_count + 1"]),
         (
@@ -342,6 +354,9 @@ SOUND = Totals(10, 4, 6, 6_000, 50, 3, 2, 5_000, 1_000, 3_000, 1_000, 1_000, 0, 
         ({"unclaimed_twd": 999}, "I6"),
         ({"paid_twd": 3_001}, "I7"),
         ({"open_twd": 0}, "I7"),
+        ({"set_off_twd": 1, "corrected_twd": 1}, "I7"),
+        ({"set_off_twd": 1, "open_twd": 999}, "I7"),
+        ({"set_off_twd": 1, "open_twd": 999, "corrected_twd": 1}, None),
     ],
 )
 def test_the_totals_must_add_up(changes: dict[str, int], rule: str | None) -> None:

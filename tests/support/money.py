@@ -94,6 +94,7 @@ class Till:
                 redeemed_twd=order.redeemed_twd,
                 topup_twd=order.topup_twd,
                 redeemed_at=order.redeemed_at,
+                voucher_nos=" ".join(order.voucher_nos),
             )
         )
         connection.execute(

@@ -27,6 +27,7 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.topics import RequestKind
+from tests.fakes.cloud_retention import nobody_to_forget
 from tests.fakes.edge_parts import FakeClock, FakeStop
 from tests.fakes.meters import FakeMeters
 from tests.support.web import Site, open_site, with_parts
@@ -161,7 +162,8 @@ def sold(sqlite_url: str) -> Iterator[Engine]:
 
 def test_the_scheduler_tells_what_it_closed_and_what_is_next(sold: Engine) -> None:
     meters = FakeMeters()
-    run_schedule(ScheduleParts(SqlSettlementStore(sold), FakeClock(WEEK.ends_at), FakeStop(pauses_max=1), meters=meters))
+    stop = FakeStop(pauses_max=1)
+    run_schedule(ScheduleParts(SqlSettlementStore(sold), FakeClock(WEEK.ends_at), stop, nobody_to_forget(), meters=meters))
     assert meters.told == [("settled", WEEK.ends_at), ("due", WEEK.following.ends_at)]
 
 
@@ -171,7 +173,8 @@ def test_a_scheduler_that_fails_keeps_the_week_due(sold: Engine) -> None:
             raise PortError("away", retry=True)
 
     meters = FakeMeters()
-    run_schedule(ScheduleParts(Away(), FakeClock(WEEK.ends_at), FakeStop(pauses_max=2), meters=meters))  # type: ignore[arg-type]
+    parts = ScheduleParts(Away(), FakeClock(WEEK.ends_at), FakeStop(pauses_max=2), nobody_to_forget(), meters=meters)  # type: ignore[arg-type]
+    run_schedule(parts)
     assert meters.told == []
 
 

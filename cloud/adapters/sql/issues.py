@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Select, insert, select
+from sqlalchemy import Connection, Engine, Select, func, insert, select
 
 from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.tables import issue_batch, programme, voucher
@@ -28,7 +28,11 @@ class SqlIssueStore:
     def find_issue(self, issue_id: UUID) -> tuple[IssueTerms, Sequence[IssuedVoucher]] | None:
         its_programme = _terms().join(issue_batch, issue_batch.c.programme_id == programme.c.programme_id)
         vouchers = (
-            select(voucher.c.voucher_no, voucher.c.position, voucher.c.holder_name_masked)
+            select(
+                voucher.c.voucher_no,
+                voucher.c.position,
+                func.coalesce(voucher.c.holder_name_masked, "").label("holder_name_masked"),
+            )
             .where(voucher.c.issue_id == issue_id)
             .order_by(voucher.c.position)
         )

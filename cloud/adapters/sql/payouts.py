@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Select, case, func, insert, select
 
 from cloud.adapters.sql.journals import insert_journals
-from cloud.adapters.sql.tables import bank_return, claim, merchant, payout, payout_file, payout_outcome
+from cloud.adapters.sql.progress import payable_twd
+from cloud.adapters.sql.tables import bank_return, claim, merchant, payout, payout_file, payout_outcome, set_off
 from cloud.adapters.sql.transactions import Lock, take_lock, writing
 from cloud.domain.calendar import day_bounds, day_of
 from cloud.domain.payouts import KeptFile, Payable, Payout, PayoutFile, PayoutFormat
@@ -142,24 +143,24 @@ def _files(format: PayoutFormat) -> Select[Any]:
 
 
 def _payables() -> Select[Any]:
-    """Claims all of whose payouts came back, none among them; a payout without outcome may still be paid."""
+    """Claims that are not set off whole, and all of whose payouts came back; one without outcome may still be paid."""
     attempts, returned = func.count(payout.c.payout_id), func.count(case((payout_outcome.c.state == "returned", 1)))
     account = (merchant.c.bank_code, merchant.c.account_no, merchant.c.account_name, merchant.c.payee_id)
+    keys, payable = ("claim_id", "merchant_id", "period_starts_on", "programme_id"), payable_twd()
     return (
         select(
             claim.c.claim_id,
             claim.c.merchant_id,
             (func.coalesce(func.max(payout.c.attempt), 0) + 1).label("attempt"),
-            claim.c.amount_twd,
+            payable.label("amount_twd"),
             *account,
         )
+        .outerjoin(set_off, set_off.c.claim_id == claim.c.claim_id)
         .join(merchant, merchant.c.merchant_id == claim.c.merchant_id)
         .outerjoin(payout, payout.c.claim_id == claim.c.claim_id)
         .outerjoin(payout_outcome, payout_outcome.c.payout_id == payout.c.payout_id)
-        .where(*(column.is_not(None) for column in account))
-        .group_by(
-            claim.c.claim_id, claim.c.merchant_id, claim.c.amount_twd, claim.c.period_starts_on, claim.c.programme_id, *account
-        )
+        .where(*(column.is_not(None) for column in account), payable > 0)
+        .group_by(*(claim.c[name] for name in keys), payable, *account)
         .having(attempts == returned)
         .order_by(claim.c.period_starts_on, claim.c.merchant_id, claim.c.programme_id)
     )

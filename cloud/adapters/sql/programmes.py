@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from cloud.adapters.sql.tables import (
     door,
     issue_batch,
+    issue_purge,
     item_category,
     merchant,
     programme,
@@ -47,6 +49,13 @@ class _Transaction:
         issued = exists().where(issue_batch.c.programme_id == programme.c.programme_id)
         rows = self._connection.execute(select(programme.c.programme_id, programme.c.face_value_twd).where(issued))
         return {row.programme_id: row.face_value_twd for row in rows}
+
+    def forgotten_programmes(self) -> Mapping[str, date]:
+        purged = exists().where(
+            issue_batch.c.programme_id == programme.c.programme_id, issue_purge.c.issue_id == issue_batch.c.issue_id
+        )
+        rows = self._connection.execute(select(programme.c.programme_id, programme.c.ends_on).where(purged))
+        return {row.programme_id: row.ends_on for row in rows}
 
     def merchant_of_sites(self) -> Mapping[str, str]:
         return {row.site_id: row.merchant_id for row in self._connection.execute(select(site.c.site_id, site.c.merchant_id))}
@@ -94,6 +103,7 @@ def _programme_row(one: ProgrammeSetup) -> dict[str, Any]:
         "ends_on": one.ends_on,
         "vouchers_per_order_max": one.vouchers_per_order_max,
         "signing_key_id": one.signing_key_id,
+        "dispute_days": one.dispute_days,
     }
 
 

@@ -59,7 +59,7 @@ def read_office_overview(connection: Connection, now: datetime) -> OfficeOvervie
     overdue_count, overdue_twd = _sum(connection, ~_IS_CONFIRMED, redemption.c.redeemed_at < period_of(now).starts_at)
     unclaimed = is_unclaimed_after(find_last_border(connection))
     progress = claim_progress()
-    came_back = select(func.count(), func.sum(claim.c.amount_twd)).join(progress, progress.c.claim_id == claim.c.claim_id)
+    came_back = select(func.count(), func.sum(progress.c.payable_twd)).select_from(progress)
     returned_count, returned_twd = connection.execute(came_back.where(progress.c.state == "returned")).one()
     return OfficeOverview(
         today_count=today_count,
@@ -86,7 +86,7 @@ def read_programme_uses(connection: Connection) -> Sequence[ProgrammeUse]:
         {"redeemed_count": func.sum(redemption.c.voucher_count), "redeemed_twd": func.sum(redemption.c.redeemed_twd)},
         "redeemed",
     )
-    paid = func.sum(case((progress.c.state == "paid", claim.c.amount_twd), else_=0))
+    paid = func.sum(case((progress.c.state == "paid", progress.c.payable_twd), else_=0))
     claimed = (
         select(claim.c.programme_id, func.sum(claim.c.amount_twd).label("claimed_twd"), paid.label("paid_twd"))
         .join(progress, progress.c.claim_id == claim.c.claim_id)

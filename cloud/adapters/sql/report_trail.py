@@ -9,6 +9,7 @@ from cloud.adapters.sql.borders import is_claimed_in_range, is_its_claim
 from cloud.adapters.sql.tables import (
     claim,
     confirmation,
+    correction,
     payout,
     payout_file,
     payout_outcome,
@@ -28,6 +29,9 @@ def find_trail(connection: Connection, redemption_id: UUID, *, merchant_id: str)
             claim.c.claim_id,
             claim.c.period_starts_on,
             settlement.c.closed_at.label("claimed_at"),
+            correction.c.amount_twd.label("corrected_twd"),
+            correction.c.corrected_at,
+            correction.c.reason.label("correction_reason"),
         )
         .select_from(redemption)
         .outerjoin(confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
@@ -35,6 +39,7 @@ def find_trail(connection: Connection, redemption_id: UUID, *, merchant_id: str)
         .outerjoin(settlement_range, is_claimed_in_range())
         .outerjoin(claim, is_its_claim())
         .outerjoin(settlement, settlement.c.period_starts_on == claim.c.period_starts_on)
+        .outerjoin(correction, correction.c.redemption_id == redemption.c.redemption_id)
         .where(redemption.c.redemption_id == redemption_id, redemption.c.merchant_id == merchant_id)
     )
     found = connection.execute(wanted).mappings().one_or_none()

@@ -4,7 +4,6 @@ Pages are found by the row where the last one ended, never by counting rows: the
 filter joins only the tables that it asks about, so that the sums of an unfiltered list are read from one table.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,6 @@ from cloud.adapters.sql.tables import (
     item_category,
     merchant,
     redemption,
-    redemption_line,
     settlement_range,
     site,
     staff,
@@ -151,6 +149,7 @@ def _rows(
     found = connection.execute(
         select(
             redemption.c.redemption_id,
+            redemption.c.voucher_nos,
             redemption.c.voucher_count,
             redemption.c.redeemed_at,
             redemption.c.order_total_twd,
@@ -167,9 +166,7 @@ def _rows(
         .order_by(*_sorting(order))
         .limit(limit)
     ).mappings()
-    rows = [dict(row) for row in found]
-    numbers = _voucher_nos(connection, [row["redemption_id"] for row in rows])
-    return [TransactionRow(voucher_nos=numbers[row["redemption_id"]], **row) for row in rows]
+    return [TransactionRow(**{**row, "voucher_nos": tuple(row["voucher_nos"].split())}) for row in found]
 
 
 def _sorting(order: Order) -> list[ColumnElement[Any]]:
@@ -183,15 +180,3 @@ def _item_names() -> list[ColumnElement[str]]:
         func.coalesce(item_category.c[f"name_{tag}"], redemption.c.item_category).label(f"item_name_{tag}")
         for tag in ("zh", "en", "ja", "ko")
     ]
-
-
-def _voucher_nos(connection: Connection, redemption_ids: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:
-    lines = (
-        select(redemption_line.c.redemption_id, redemption_line.c.voucher_no)
-        .where(redemption_line.c.redemption_id.in_(redemption_ids))
-        .order_by(redemption_line.c.redemption_id, redemption_line.c.line_no)
-    )
-    numbers: dict[UUID, list[str]] = defaultdict(list)
-    for row in connection.execute(lines):
-        numbers[row.redemption_id].append(row.voucher_no)
-    return {redemption_id: tuple(numbers[redemption_id]) for redemption_id in redemption_ids}

@@ -82,6 +82,7 @@ class SqlReports:
                 progress.c.state,
                 progress.c.return_code,
                 progress.c.file_no,
+                (claim.c.amount_twd - progress.c.payable_twd).label("set_off_twd"),
             )
             .join(programme, programme.c.programme_id == claim.c.programme_id)
             .join(progress, progress.c.claim_id == claim.c.claim_id)
@@ -158,7 +159,7 @@ class SqlReports:
     def settlements(self) -> Sequence[SettlementRow]:
         progress = claim_progress()
         sums = {
-            f"{state}_twd": func.coalesce(func.sum(case((progress.c.state == state, claim.c.amount_twd), else_=0)), 0)
+            f"{state}_twd": func.coalesce(func.sum(case((progress.c.state == state, progress.c.payable_twd), else_=0)), 0)
             for state in ("sent", "paid", "returned")
         }
         wanted = (

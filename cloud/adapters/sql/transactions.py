@@ -32,6 +32,8 @@ class Lock(IntEnum):
     PAY = 7_402
     CONFIRM = 7_403
     """Every transaction that confirms shares it (a trigger on ``confirmation`` takes it); a settlement has it alone."""
+    PURGE = 7_404
+    CORRECT = 7_405
 
 
 @contextmanager

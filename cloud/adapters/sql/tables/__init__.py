@@ -4,14 +4,16 @@ Three habits, everywhere:
 
 * **Constraints judge.** That a voucher is used once is the primary key of ``redemption_line``; that a request has one answer
   is the primary key of ``inbox``; that a wrong try is counted is the primary key of ``digit_try``. No code decides it.
-* **Facts are appended.** Vouchers, redemptions, confirmations, claims, ledger entries and answers are never updated. What
-  changes (a hold, a device's or payout's state) is a row of its own.
+* **Facts are appended.** Vouchers, redemptions, confirmations, claims, ledger entries and answers are never updated; all that
+  changes in one is that a voucher's holder is forgotten. What changes often (a hold, a device's or payout's state) is a row
+  of its own.
 * **Money is whole TWD in an integer; time is an aware UTC instant.**
 
 No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that is not in this database.
 """
 
 from cloud.adapters.sql.tables.base import Instant, metadata
+from cloud.adapters.sql.tables.corrections import correction, set_off
 from cloud.adapters.sql.tables.devices import claim_code, device, device_presence
 from cloud.adapters.sql.tables.money import (
     CLAIM_LINE_VIEW,
@@ -39,7 +41,7 @@ from cloud.adapters.sql.tables.people import (
 )
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
-from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, voucher
+from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, issue_purge, voucher
 
 __all__ = [
     "CLAIM_LINE_VIEW",
@@ -50,6 +52,7 @@ __all__ = [
     "claim_code",
     "claim_line",
     "confirmation",
+    "correction",
     "device",
     "device_presence",
     "digit_try",
@@ -57,6 +60,7 @@ __all__ = [
     "hold",
     "inbox",
     "issue_batch",
+    "issue_purge",
     "item_category",
     "ledger_entry",
     "merchant",
@@ -72,6 +76,7 @@ __all__ = [
     "redemption",
     "redemption_line",
     "second_factor",
+    "set_off",
     "settlement",
     "settlement_range",
     "site",
