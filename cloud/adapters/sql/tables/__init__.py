@@ -13,6 +13,14 @@ No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that
 
 from cloud.adapters.sql.tables.base import Instant, metadata
 from cloud.adapters.sql.tables.devices import claim_code, device, device_presence
+from cloud.adapters.sql.tables.merchants import (
+    application,
+    application_paper,
+    merchant_event,
+    merchant_profile,
+    payout_account_change,
+    site_profile,
+)
 from cloud.adapters.sql.tables.money import (
     CLAIM_LINE_VIEW,
     bank_return,
@@ -45,6 +53,8 @@ __all__ = [
     "CLAIM_LINE_VIEW",
     "Instant",
     "account_event",
+    "application",
+    "application_paper",
     "bank_return",
     "claim",
     "claim_code",
@@ -60,10 +70,13 @@ __all__ = [
     "item_category",
     "ledger_entry",
     "merchant",
+    "merchant_event",
+    "merchant_profile",
     "metadata",
     "parked_message",
     "passkey",
     "payout",
+    "payout_account_change",
     "payout_file",
     "payout_outcome",
     "programme",
@@ -75,6 +88,7 @@ __all__ = [
     "settlement",
     "settlement_range",
     "site",
+    "site_profile",
     "staff",
     "voucher",
     "web_session",
