@@ -80,8 +80,10 @@ def _add_beginning(apply: Blueprint, parts: WebParts) -> None:
         person = parts.people.find_person(ids.staff_id)
         if person is None:
             raise AssertionError("the account was made a moment ago")
+        entered = enter(person, parts, wanted=None, start=url_for("apply.own"))
+        # After it: signing in throws away what the session had before.
         flash(say("apply.begun"))
-        return enter(person, parts, wanted=None, start=url_for("apply.own"))
+        return entered
 
 
 def _add_own(apply: Blueprint, parts: WebParts) -> None:

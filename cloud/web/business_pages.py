@@ -134,7 +134,7 @@ def _add_account(business: Blueprint, parts: WebParts) -> None:
     def account() -> str:
         merchant = _own(parts)
         now = merchant.account
-        payee = payee_ids(merchant)[-1]
+        payee = payee_ids(merchant)[0]
         form = (
             AccountForm("", "", "", "", merchant.name, payee)
             if now is None

@@ -129,6 +129,9 @@ def _add_merchants(review: Blueprint, parts: WebParts) -> None:
         if action is None:
             abort(400)
         reason = request.form.get("reason", "")
+        if action == "terminate" and reason.strip() and "sure" not in request.form:
+            # What cannot be taken back is asked on a page of its own.
+            return render_template("review_terminate.html", merchant=seen, reason=reason[:REASON_LENGTH_MAX])
         try:
             rule(parts.merchants.store, merchant_id, action, reason=reason, hand=_hand(parts))
         except NoReasonError:

@@ -331,7 +331,7 @@ def test_correction_that_comes_too_late_is_closed_and_may_begin_again(web: Site)
     judge.get("/office/applications?state=lapsed")
     assert NAME in judge.page
     judge.get("/office/applications?state=returned")
-    assert f"查看 {NAME}" not in judge.page
+    assert f"檢視 {NAME}" not in judge.page
     late.get("/application/")
     late.post("/application/again")
     late.get("/application/")
@@ -381,7 +381,7 @@ def test_queue_is_filtered_and_searched(everywhere: Site) -> None:
         "?page=x": True,
     }.items():  # fmt: skip
         judge.get(f"/office/applications{query}")
-        assert (f"查看 {NAME}" in judge.page) == is_there, query
+        assert (f"審查 {NAME}" in judge.page) == is_there, query
 
 
 # ------------------------------------------------------------------------------------------------- suspended and terminated
@@ -391,6 +391,9 @@ def rule(web: Site, action: str, reason: str = "未依約改善。") -> None:
     judge = reviewer(web)
     judge.get("/office/merchants/boan-hotel")
     judge.post("/office/merchants/boan-hotel/rule", {"action": action, "reason": reason})
+    if action == "terminate":
+        assert "無法恢復" in judge.page
+        judge.post("/office/merchants/boan-hotel/rule", {"action": action})
 
 
 def redeem_by_staff(web: Site, voucher_no: str) -> Answer:

@@ -88,3 +88,22 @@ def papers_of(site: Site) -> tuple[UUID, UUID]:
         row = connection.execute(wanted.order_by(application_paper.c.paper_id)).first()
     assert row is not None
     return row.application_id, row.paper_id
+
+
+def play_applications(site: Site) -> None:
+    """Applications in four states, a merchant on its first day, and a payout account that was just named; for pictures."""
+    send(begin(site))
+    begin(site, name_zh="溪頭森林旅店", login="xitou", ubn="04595257")
+    judge = site.visitor("reviewer-1")
+    for name, login, ubn, decision, reason in (
+        ("霧台會館", "wutai", "52582816", "return", "登記證的影本看不清楚，請重新拍照上傳。"),
+        ("日光旅店", "sun", "24634102", "approve", ""),
+    ):
+        send(begin(site, name_zh=name, login=login, ubn=ubn), name_zh=name, ubn=ubn)
+        path = f"/office/applications/{application_id(site, name)}"
+        judge.get(path)
+        judge.post(f"{path}/decide", {"decision": decision, "reason": reason})
+    admin = site.visitor("yunling-admin")
+    admin.get("/merchant/payout-account")
+    account = {"bank": "812", "branch": "0012", "account_no": "20881001234567", "account_no_again": "20881001234567"}
+    admin.post("/merchant/payout-account", account | {"account_name": "雲嶺森林樂園股份有限公司", "payee_id": "00488240"})
