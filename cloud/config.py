@@ -24,6 +24,8 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     port: Port = 8080
     https: bool = False
     """Whether browsers come over HTTPS, ended in front of this program: cookies then travel over nothing else."""
+    second_factor: Literal["optional", "required"] = "optional"
+    """Whether the office's people and the merchants' admins must set one up before they see anything else."""
 
 
 class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,6 +87,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Printed into voucher codes: where the staff scan page is reached."""
     calendar_file: str = ""
     """Empty for the real calendar."""
+    holidays_file: str = ""
+    """A newer list of public holidays than the one that is shipped, in the same form."""
+    bank_branches_file: str = ""
+    """The published list of bank branches (open data 6041); empty: a branch's digits are checked for their form alone."""
     web: Web = msgspec.field(default_factory=Web)
     broker: Broker = msgspec.field(default_factory=Broker)
     ingest: Ingest = msgspec.field(default_factory=Ingest)

@@ -207,6 +207,7 @@ class DeviceRow:
     seen_at: datetime | None
     pending: int
     enrolled_at: datetime
+    site_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,16 @@ from cloud.ports.people import Person, Role
 from cloud.web import formats
 from cloud.web.access import EVERYBODY, install_access, may
 from cloud.web.account import make_account
+from cloud.web.apply import make_apply
+from cloud.web.business_pages import make_business
 from cloud.web.identity import LIBRARY_ACCESS, install_identity, is_fresh
 from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
 from cloud.web.merchant import make_merchant
 from cloud.web.office import make_office
 from cloud.web.parts import WebParts
+from cloud.web.protect import install_second_factor_rule
 from cloud.web.public import make_public
+from cloud.web.review import make_review
 from cloud.web.scheme import SCHEMES, choose_scheme
 from cloud.web.security import install_headers
 from cloud.web.session import find_person, install_session
@@ -36,7 +40,9 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("claims", "merchant.claims"),
         ("kiosks", "merchant.kiosks"),
         ("people", "merchant.people"),
+        ("business", "business.profile"),
     ),
+    "applicant": (("application", "apply.own"),),
     "scan_staff": (("scan", "staff.start"),),
     "programme_admin": (
         ("overview", "office.overview"),
@@ -47,7 +53,11 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("office_people", "office.people"),
     ),
     "reviewer": (("merchants", "office.merchants"),),
-    "finance": (("overview", "office.overview"), ("settlements", "office.settlements")),
+    "finance": (
+        ("overview", "office.overview"),
+        ("settlements", "office.settlements"),
+        ("payout_accounts", "review.accounts"),
+    ),
     "technician": (("fleet", "office.kiosks"),),
     "auditor": (
         ("overview", "office.overview"),
@@ -68,6 +78,11 @@ _RAIL_OF = {
     "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
     "office.revoke": "office.kiosks",
+    **{f"business.{name}": "business.profile" for name in ("sites", "new_site", "add_one", "site", "save_site")},
+    "business.account": "business.profile",
+    "business.save_account": "business.profile",
+    "apply.save": "apply.own",
+    **{f"review.{name}": "office.merchants" for name in ("queue", "application", "decide_on", "merchant", "rule_on")},
     **{f"{page}.{name}": f"{page}.people" for page in ("merchant", "office") for name in _PEOPLE},
 }
 """Pages that stand under a word without being it."""
@@ -89,8 +104,11 @@ def make_app(parts: WebParts) -> Flask:
     install_identity(app, parts)
     for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts), make_account(parts)):
         app.register_blueprint(blueprint)
+    for blueprint in (make_apply(parts), make_review(parts), make_business(parts)):
+        app.register_blueprint(blueprint)
     devices = () if parts.api is None else [name for name in app.view_functions if name.startswith(f"{parts.api.name}.")]
     install_access(app, is_fresh=is_fresh, others={**LIBRARY_ACCESS, **dict.fromkeys(devices, EVERYBODY)})
+    install_second_factor_rule(app, parts)
     return app
 
 

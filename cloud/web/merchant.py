@@ -18,6 +18,7 @@ from cloud.ports.confirmations import Confirmed
 from cloud.ports.reports import TransactionFilter
 from cloud.services.confirm import confirm, confirm_all
 from cloud.web.access import allow
+from cloud.web.business_pages import find_notices
 from cloud.web.charts import Column, columns
 from cloud.web.claims import render_claims, waiting_of
 from cloud.web.formats import money, number
@@ -49,6 +50,8 @@ def make_merchant(parts: WebParts) -> Blueprint:
             columns=_last_days(parts, merchant_id, day_of(now)),
             settles_on=period_of(now).following.starts_on,
             waiting=waiting,
+            notices=find_notices(parts, merchant_id),
+            banks=parts.merchants.banks,
         )
 
     @merchant.get("/transactions")

@@ -19,6 +19,7 @@ from cloud.web.language import say
 from cloud.web.office_overview import render_overview
 from cloud.web.parts import HoldersFileError, WebParts
 from cloud.web.people_pages import add_people_pages
+from cloud.web.review import render_merchants
 from cloud.web.session import signed_in
 from protocol.ids import uuid7
 
@@ -47,8 +48,7 @@ def make_office(parts: WebParts) -> Blueprint:
     @office.get("/merchants")
     @allow("programme_admin", "reviewer", "auditor", tenant="programme", door=OFFICE_DOOR)
     def merchants() -> str:
-        sites = parts.choices.sites()
-        return render_template("merchants.html", sites=sites, merchants=len({site.merchant_id for site in sites}))
+        return render_merchants(parts)
 
     @office.get("/settlements")
     @allow("programme_admin", "finance", "auditor", tenant="programme", door=OFFICE_DOOR)

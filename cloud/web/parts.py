@@ -11,12 +11,15 @@ from uuid import UUID
 
 from flask import Blueprint
 
+from cloud.domain.banks import BankList
+from cloud.domain.working_days import WorkingDays
 from cloud.ports.accounts import AccountStore, FactorStore, WebSessions
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.ingest import IngestStore
+from cloud.ports.merchants import MerchantStore
 from cloud.ports.meters import Unmetered, WebMeters
 from cloud.ports.people import People, Throttle
 from cloud.ports.reports import Reports
@@ -83,6 +86,16 @@ class AccountParts:
 
 
 @dataclass(frozen=True, slots=True)
+class MerchantParts:
+    """Businesses that apply, and merchants."""
+
+    store: MerchantStore
+    working_days: WorkingDays
+    """In which the time for a correction is counted."""
+    banks: BankList
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything :func:`cloud.web.app.make_app` needs."""
 
@@ -93,6 +106,7 @@ class WebParts:
     passwords: PasswordCheck
     accounts: AccountParts
     confirmations: ConfirmationStore
+    merchants: MerchantParts
     scan: ScanParts
     office: OfficeParts
     clock: Clock
@@ -104,6 +118,8 @@ class WebParts:
     web_secret: bytes = field(repr=False)
     https: bool
     """Whether browsers reach the pages over HTTPS: cookies are then sent over nothing else."""
+    second_factor_required: bool = False
+    """Whether the office's people and merchants' admins must set up a second factor before anything else."""
     api: Blueprint | None = None
     """The devices' HTTP interface, which brings its own authentication."""
     meters: WebMeters = field(default_factory=Unmetered)

@@ -32,10 +32,14 @@ from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
+from cloud.adapters.taiwan_banks import BranchesFileError, read_banks
+from cloud.adapters.taiwan_calendar import CalendarFileError, read_working_days
 from cloud.adapters.vault import Vault, make_vault, make_voucher_key, open_vault, read_voucher_keys
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.config import Config, ConfigError
+from cloud.domain.banks import BankList
 from cloud.domain.payouts import Originator
+from cloud.domain.working_days import WorkingDays
 from cloud.ports.clock import Clock
 from cloud.ports.ingest import IngestStore
 from cloud.ports.issues import IssuedVoucher, IssueTerms
@@ -206,6 +210,24 @@ class Wiring:
             numbers=random_voucher_nos(),
             pepper=self.vault.pepper,
         )
+
+    @cached_property
+    def working_days(self) -> WorkingDays:
+        """The calendar of Taiwan's public offices."""
+        named = self.config.holidays_file
+        try:
+            return read_working_days(Path(named) if named else None)
+        except CalendarFileError as problem:
+            raise ConfigError(str(problem)) from problem
+
+    @cached_property
+    def banks(self) -> BankList:
+        """Banks, and branches where a list of them is named."""
+        named = self.config.bank_branches_file
+        try:
+            return read_banks(Path(named) if named else None)
+        except BranchesFileError as problem:
+            raise ConfigError(str(problem)) from problem
 
     @property
     def _vault_folder(self) -> Path:

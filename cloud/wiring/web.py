@@ -18,6 +18,7 @@ from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.factors import SqlFactorStore
+from cloud.adapters.sql.merchants import SqlMerchantStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
@@ -26,7 +27,7 @@ from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, HoldersFileError, MerchantParts, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
@@ -75,6 +76,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             rules=PasswordRules(passwords.hash, common_passwords().__contains__),
         ),
         confirmations=wiring.confirmations,
+        merchants=MerchantParts(SqlMerchantStore(wiring.engine), wiring.working_days, wiring.banks),
         scan=ScanParts(
             store=wiring.ingest_store,
             digit_tag=digit_tagger(wiring.vault.pepper),
@@ -92,6 +94,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
         randomness=wiring.randomness,
         web_secret=wiring.vault.web_secret,
         https=wiring.config.web.https,
+        second_factor_required=wiring.config.web.second_factor == "required",
         api=make_api(wiring.enrol),
         meters=meters,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.tables import confirmation, staff
 from cloud.web.access import install_access
+from tests.support.applying import CATEGORY, LOGIN, PASSWORD, begin, papers_of, send
 from tests.support.web import DOORS, NOW, Site, Visitor, enrol_device, open_site
 from tests.support.web_routes import address, routes
 
@@ -27,11 +28,14 @@ PEOPLE = {
     "reviewer-1": "reviewer",
     "technician-1": "technician",
     "auditor-1": "auditor",
+    "applicant": "applicant",
 }
-"""Two merchants, and everybody of the office."""
+"""Two merchants, everybody of the office, and a business that applies."""
+
+LOGINS: dict[str, tuple[str, ...]] = {**DOORS, "applicant": (CATEGORY, LOGIN, PASSWORD)}
 
 ALL = frozenset(PEOPLE.values())
-ADMIN, SCAN = frozenset({"merchant_admin"}), frozenset({"scan_staff"})
+ADMIN, SCAN, APPLICANT = frozenset({"merchant_admin"}), frozenset({"scan_staff"}), frozenset({"applicant"})
 PROGRAMME = frozenset({"programme_admin"})
 KIOSKS = PROGRAMME | {"technician"}
 EVERYBODY = None
@@ -56,7 +60,7 @@ WHO: dict[str, frozenset[str] | None] = {
             "wan_register_response", "wan_delete", "wan_verify", "wan_verify_response",
         )
     },
-    **{f"account.{name}": ALL for name in ("own", "password_form", "change_password", "end_others")},
+    **{f"account.{name}": ALL for name in ("own", "protect", "password_form", "change_password", "end_others")},
     **{
         f"merchant.{name}": ADMIN
         for name in (
@@ -78,13 +82,25 @@ WHO: dict[str, frozenset[str] | None] = {
     "office.ask_revoke": KIOSKS,
     "office.revoke": KIOSKS,
     "office.settlements": PROGRAMME | {"finance", "auditor"},
+    **{f"apply.{name}": EVERYBODY for name in ("form", "begin")},
+    **{f"apply.{name}": APPLICANT for name in ("own", "save", "again", "paper", "take_back")},
+    **{
+        f"business.{name}": ADMIN
+        for name in (
+            "profile", "save_profile", "sites", "new_site", "add_one", "site", "save_site", "account", "save_account",
+        )
+    },
+    **{f"review.{name}": PROGRAMME | {"reviewer", "auditor"} for name in ("queue", "application", "paper")},
+    **{f"review.{name}": PROGRAMME | {"reviewer"} for name in ("decide_on", "rule_on")},
+    "review.merchant": PROGRAMME | {"reviewer", "finance", "auditor"},
+    "review.accounts": PROGRAMME | {"finance", "auditor"},
     **{
         f"office.{name}": PROGRAMME
         for name in ("people", "new_person", "add_person", "person", "change_person", "set_active", "forget_factors")
     },
 }  # fmt: skip
 
-THEIRS = frozenset({"redemption_id", "staff_id"})
+THEIRS = frozenset({"redemption_id", "staff_id", "site_id"})
 """Parts of an address that name something of one merchant; for another merchant there is no such thing."""
 
 
@@ -112,10 +128,13 @@ def test_route_that_names_nobody_keeps_the_app_from_starting(web: Site) -> None:
 def test_every_route_for_every_role_and_tenant(web: Site, staff_id: str | None) -> None:
     redemption_id = web.till.redeem(NOW, vouchers=1)
     enrol_device(web, "kiosk-boan22", "boan-lobby")
-    visitor = web.visitor(staff_id)
+    send(begin(web))
+    visitor = web.visitor()
+    if staff_id is not None:
+        visitor.sign_in(*LOGINS[staff_id])
     for _, method, rule in routes(web.app):
         token = _signed_in_token(web, visitor, staff_id)
-        where = address(web, rule, redemption_id)
+        where = address(web, rule, redemption_id, papers_of(web))
         answer = visitor.get(where) if method == "GET" else visitor.post(where, token, hidden=False)
         told = f"{staff_id} {method} {where}: {answer.status_code} {answer.location or ''}"
         assert answer.status_code < 500, told
@@ -175,7 +194,7 @@ def _signed_in_token(web: Site, visitor: Visitor, staff_id: str | None) -> dict[
         visitor.get("/sign-in/lodging")
         return {"csrf_token": visitor.hidden_fields("/sign-in/lodging")["csrf_token"]}
     if not token:
-        visitor.sign_in(*DOORS[staff_id])
+        visitor.sign_in(*LOGINS[staff_id])
         visitor.get("/")
         token = visitor.hidden_fields("/sign-out")
     assert token, staff_id

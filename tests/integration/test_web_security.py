@@ -208,7 +208,7 @@ def test_every_person_starts_on_their_own_page(web: Site) -> None:
         "finance-1": "/office/",
         "technician-1": "/office/kiosks",
         "auditor-1": "/office/",
-        "reviewer-1": "/office/merchants",
+        "reviewer-1": "/office/applications",
     }
     for staff_id, start in starts.items():
         assert web.visitor().sign_in(*DOORS[staff_id]).location == start

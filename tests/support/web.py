@@ -31,10 +31,13 @@ from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
+from cloud.adapters.sql.merchants import SqlMerchantStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.tables import device, device_presence
+from cloud.adapters.taiwan_banks import read_banks
+from cloud.adapters.taiwan_calendar import read_working_days
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import holder_with_digits
@@ -43,7 +46,7 @@ from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, HoldersFileError, MerchantParts, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from protocol.voucher import encode_voucher
 from tests.fakes.web_people import StillClock
@@ -149,6 +152,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
             rules=PasswordRules(PASSWORDS.hash, common_passwords().__contains__),
         ),
         confirmations=SqlConfirmationStore(engine),
+        merchants=MerchantParts(SqlMerchantStore(engine), read_working_days(), read_banks()),
         scan=ScanParts(
             store=make_ingest_store(engine),
             digit_tag=partial(digit_tag, PEPPER),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
+from uuid import UUID
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -17,6 +18,8 @@ from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
 from cloud.ports.people import Throttle
 from tests.fakes.web_store import Away, Unreachable
+from tests.support.applying import CATEGORY, application_id, play_applications
+from tests.support.applying import PASSWORD as APPLICANT_PASSWORD
 from tests.support.authenticator import code_of, key_of
 from tests.support.web import DOORS, PASSWORD, open_site, serving, with_parts
 from tests.support.web_life import Life, live
@@ -79,7 +82,18 @@ EMPTY_OFFICE_PAGES = {
     "empty-office-settlements": "/office/settlements",
 }
 
-Chapter = Literal["public", "accounts", "merchant", "scan", "office", "problems", "empty"]
+REVIEW_PAGES = {
+    "review-queue": "/office/applications?state=all",
+    "review-none": "/office/applications?search=nobody",
+    "review-merchant": "/office/merchants/boan-hotel",
+}
+BUSINESS_PAGES = {
+    "business-profile": "/merchant/business",
+    "business-sites": "/merchant/sites",
+    "business-protect": "/account/protect",
+}
+
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "apply", "review", "business", "problems", "empty"]
 CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 """The parts of a walk, each of which stands for itself."""
 
@@ -107,6 +121,8 @@ class Stage:
     address: str
     empty_address: str
     life: Life
+    submitted_id: UUID
+    """An application that waits for the office."""
     store: Unreachable
     reports: Away
     throttles: tuple[Throttle, ...]
@@ -121,10 +137,13 @@ def open_stage() -> Iterator[Stage]:
             migrate(engine)
         site, empty = map(open_site, engines)
         life = live(site)
+        play_applications(site)
         store, reports = Unreachable(site.parts.scan.store), Away(site.parts.reports)
         lived: dict[str, Any] = {"scan": replace(site.parts.scan, store=store), "reports": reports}
         with serving(with_parts(site, **lived)) as address, serving(empty) as empty_address:
-            yield Stage(address, empty_address, life, store, reports, (site.parts.throttle, empty.parts.throttle))
+            yield Stage(
+                address, empty_address, life, application_id(site), store, reports, (site.parts.throttle, empty.parts.throttle)
+            )
         for engine in engines:
             engine.dispose()
 
@@ -262,6 +281,47 @@ class Tour:
             self._enter(staff_id)
             self._stop(name)
 
+    def _apply(self) -> None:
+        self._go("/apply")
+        self._page.locator("form.form-card").evaluate("form => { form.noValidate = true }")
+        self._press()
+        self._stop("apply-slips")
+        for login, state in {"shanlan": "submitted", "wutai": "returned"}.items():
+            self._sign_in(CATEGORY, login, APPLICANT_PASSWORD)
+            self._stop(f"application-{state}")
+        self._sign_in(CATEGORY, "xitou", APPLICANT_PASSWORD)
+        self._press()
+        self._stop("application-draft")
+
+    def _review(self) -> None:
+        self._enter("reviewer-1")
+        for name, path in REVIEW_PAGES.items():
+            self._see(name, path)
+        self._go(f"/office/applications/{self._stage.submitted_id}")
+        with self._page.expect_navigation():
+            self._page.locator("button[value=reject]").click()
+        self._stop("review-application")
+        self._go("/office/merchants/boan-hotel")
+        self._page.locator("#reason").fill("終止合約。")
+        with self._page.expect_navigation():
+            self._page.locator("button[value=terminate]").click()
+        self._stop("review-terminate")
+        self._enter("finance-1")
+        self._see("review-accounts", "/office/payout-accounts")
+
+    def _business(self) -> None:
+        self._sign_in(CATEGORY, "sun", APPLICANT_PASSWORD)
+        self._stop("business-first-day")
+        self._enter("boan-admin")
+        for name, path in BUSINESS_PAGES.items():
+            self._see(name, path)
+        self._go("/merchant/payout-account")
+        self._page.locator("#account_no_again").fill("1")
+        self._press()
+        self._stop("business-account")
+        self._enter("yunling-admin")
+        self._stop("business-account-notice")
+
     def _problems(self) -> None:
         self._enter("office-1")
         self._see("problem-403", "/merchant/")
@@ -283,11 +343,15 @@ class Tour:
             self._see(name, path)
 
     def _enter(self, staff_id: str, password: str = PASSWORD, *, door: str = "") -> None:
+        own_door, login = DOORS[staff_id]
+        self._sign_in(door or own_door, login, password)
+
+    def _sign_in(self, door: str, login: str, password: str) -> None:
         for throttle in self._stage.throttles:
             # The stage's clock stands still, and everybody comes from one address.
             throttle.forget("address 127.0.0.1")
-        own_door, login = DOORS[staff_id]
-        self._go(f"/sign-in/{door or own_door}")
+            throttle.forget("apply 127.0.0.1")
+        self._go(f"/sign-in/{door}")
         self._page.locator("#login").fill(login)
         self._page.locator("#password").fill(password)
         self._press()

@@ -121,6 +121,7 @@ class SqlReports:
                 device_presence.c.seen_at,
                 func.coalesce(device_presence.c.pending, 0).label("pending"),
                 device.c.enrolled_at,
+                device.c.site_id,
             )
             .join(site, site.c.site_id == device.c.site_id)
             .join(merchant, merchant.c.merchant_id == site.c.merchant_id)

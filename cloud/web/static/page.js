@@ -26,6 +26,10 @@
     for (const form of document.querySelectorAll("form[aria-busy]")) form.removeAttribute("aria-busy");
   });
 
+  // On a phone the menu is wider than the screen: the word that stands for this page is moved into sight.
+  const here = document.querySelector(".menu [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2;
+
   const settings = document.querySelector(".settings");
   document.addEventListener("click", (event) => {
     if (!settings.contains(event.target)) settings.open = false;

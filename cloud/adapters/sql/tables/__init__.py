@@ -15,6 +15,14 @@ No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that
 from cloud.adapters.sql.tables.base import Instant, metadata
 from cloud.adapters.sql.tables.corrections import correction, set_off
 from cloud.adapters.sql.tables.devices import claim_code, device, device_presence
+from cloud.adapters.sql.tables.merchants import (
+    application,
+    application_paper,
+    merchant_event,
+    merchant_profile,
+    payout_account_change,
+    site_profile,
+)
 from cloud.adapters.sql.tables.money import (
     CLAIM_LINE_VIEW,
     bank_return,
@@ -47,6 +55,8 @@ __all__ = [
     "CLAIM_LINE_VIEW",
     "Instant",
     "account_event",
+    "application",
+    "application_paper",
     "bank_return",
     "claim",
     "claim_code",
@@ -64,10 +74,13 @@ __all__ = [
     "item_category",
     "ledger_entry",
     "merchant",
+    "merchant_event",
+    "merchant_profile",
     "metadata",
     "parked_message",
     "passkey",
     "payout",
+    "payout_account_change",
     "payout_file",
     "payout_outcome",
     "programme",
@@ -80,6 +93,7 @@ __all__ = [
     "settlement",
     "settlement_range",
     "site",
+    "site_profile",
     "staff",
     "voucher",
     "web_session",
