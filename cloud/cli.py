@@ -18,8 +18,10 @@ from uuid import UUID
 
 import msgspec
 
+from cloud.domain.audit import Head, decode_head
 from cloud.domain.payouts import Originator, PayoutFormat
 from cloud.domain.setup import Setup, decode_setup
+from cloud.ports.audit import AuditTrail
 from cloud.ports.books import Books
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
@@ -31,6 +33,7 @@ from cloud.ports.programmes import SetupStore
 from cloud.ports.reports import Reports
 from cloud.ports.retention import RetentionStore
 from cloud.ports.settlements import SettlementStore
+from cloud.services.audit import verify
 from cloud.services.confirm import confirm_all
 from cloud.services.correct import Wish, correct
 from cloud.services.enrol import make_claim_code, revoke_device
@@ -66,6 +69,8 @@ class Parts(Protocol):
     def reports(self) -> Reports: ...
     @property
     def books(self) -> Books: ...
+    @property
+    def audit_trail(self) -> AuditTrail: ...
     @property
     def payouts(self) -> PayoutStore: ...
     @property
@@ -137,6 +142,10 @@ def make_parser() -> argparse.ArgumentParser:
     listed.add_argument("--owed", action="store_true", help="list merchants instead, with what their next claims bear")
     add("purge", _purge, "forget the holders of programmes whose disputes are over; safe to repeat, and while kiosks redeem")
     add("reconcile", _reconcile, "add everything up and print it; fails, naming the first row that breaks a rule")
+    audit = add("audit-verify", _audit_verify, "walk the audit log and print its head; fails, naming the first broken link")
+    audit.add_argument(
+        "--head", type=_noted_head, action="append", default=[], help="a head that was noted before: NUMBER:HASH"
+    )
     revoke = add("revoke", _revoke, "take a kiosk's rights away, at once and for ever")
     revoke.add_argument("--device", required=True)
     revoke.add_argument("--reason", required=True)
@@ -162,7 +171,7 @@ def _init(_: argparse.Namespace, parts: Parts) -> None:
 
 def _load(arguments: argparse.Namespace, parts: Parts) -> None:
     setup = decode_setup(_read(arguments.file))
-    loaded = load_setup(parts.setups, setup, hash_password=parts.hash_password)
+    loaded = load_setup(parts.setups, setup, hash_password=parts.hash_password, now=parts.clock.now())
     keys_made = [key_id for key_id in _signing_key_ids(setup) if parts.make_voucher_key(key_id)]
     _print_json(
         {
@@ -272,6 +281,20 @@ def _reconcile(_: argparse.Namespace, parts: Parts) -> None:
     _print_json({**msgspec.to_builtins(found.totals), "programmes": msgspec.to_builtins(found.programmes)})
     if found.breach is not None:
         raise CommandError(str(found.breach))
+
+
+def _audit_verify(arguments: argparse.Namespace, parts: Parts) -> None:
+    reached, broken = verify(parts.audit_trail, noted=arguments.head)
+    _print_json({"entries": reached.entry_no, "head": str(reached)})
+    if broken is not None:
+        raise CommandError(f"The audit log breaks at entry {broken.entry_no}: {broken.why}.")
+
+
+def _noted_head(text: str) -> Head:
+    try:
+        return decode_head(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def _revoke(arguments: argparse.Namespace, parts: Parts) -> None:

@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Callable
 
-from cloud.domain.holders import Holder, holder_with_digits, holder_with_id
+from cloud.domain.holders import Holder, Listed, holder_with_digits, holder_with_id
 
 HOLDERS_MAX = 100_000
 FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -24,7 +24,12 @@ class HoldersError(ValueError):
 
 
 def read_holders(content: bytes) -> list[Holder]:
-    """Read the list.
+    """Read the list; see :func:`read_list`."""
+    return [listed.holder for listed in read_list(content)]
+
+
+def read_list(content: bytes) -> list[Listed]:
+    """Read the list, with the line of each holder.
 
     Raises:
         HoldersError: the first line that breaks a rule; nothing of the list should be used then.
@@ -43,16 +48,16 @@ def read_holders(content: bytes) -> list[Holder]:
         raise HoldersError(f"Line {rows.reader.line_num} is not CSV.", line=rows.reader.line_num) from None
 
 
-def _holders(rows: "csv.DictReader[str]") -> list[Holder]:
+def _holders(rows: "csv.DictReader[str]") -> list[Listed]:
     column = _id_column(rows)
-    holders: list[Holder] = []
+    holders: list[Listed] = []
     for row in rows:
         if None in row or None in row.values():
             raise HoldersError(f"Line {rows.line_num} has another number of columns than line 1.", line=rows.line_num)
         if len(holders) >= HOLDERS_MAX:
             raise HoldersError(f"The list has more than {HOLDERS_MAX} holders: hand it in as several.", line=rows.line_num)
         try:
-            holders.append(_READERS[column](row["name"], row[column]))
+            holders.append(Listed(rows.line_num, _READERS[column](row["name"], row[column])))
         except ValueError as problem:
             raise HoldersError(f"Line {rows.line_num}: {problem}.", line=rows.line_num) from None
     if not holders:

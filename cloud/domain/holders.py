@@ -1,7 +1,7 @@
-"""A person who gets a voucher, as far as the programme may know: masked name, masked ID, and the digits until they are tagged.
+"""A person who gets a voucher, as far as the programme may know: masked name, masked ID, and what is tagged in a moment.
 
-The digits live in this object's memory only. They are in no repr, no comparison and no exception; what is stored is their tag
-under the pepper (:mod:`cloud.domain.digits`).
+Digits and whole ID live in this object's memory only. They are in no repr, no comparison and no exception; what is stored is
+their tags under the pepper (:mod:`cloud.domain.digits`).
 """
 
 from dataclasses import dataclass, field
@@ -19,10 +19,20 @@ class Holder:
     id_masked: str
     digits: str = field(repr=False, compare=False)
     """The last four characters of the ID."""
+    national_id: str | None = field(default=None, repr=False, compare=False)
+    """The whole ID, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A holder and the line of the list that names them."""
+
+    line_no: int
+    holder: Holder
 
 
 def holder_with_id(name: str, national_id: str) -> Holder:
-    """Take a holder with a full ID; all of it but the first letter and the last four is forgotten at once.
+    """Take a holder with a full ID, of which masks and tags are kept and nothing else.
 
     Raises:
         ValueError: no name, or the ID is none. The text never quotes either.
@@ -30,7 +40,7 @@ def holder_with_id(name: str, national_id: str) -> Holder:
     wanted = national_id.strip().upper()
     if not (is_national_id(wanted) or is_resident_certificate(wanted)):
         raise ValueError("the ID is neither a national ID nor a resident certificate number")
-    return Holder(mask_name(name), mask_national_id(wanted[0]), wanted[-ID_DIGITS_LENGTH:])
+    return Holder(mask_name(name), mask_national_id(wanted[0]), wanted[-ID_DIGITS_LENGTH:], wanted)
 
 
 def holder_with_digits(name: str, last_four: str) -> Holder:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from cloud.domain.counties import COUNTIES
 from cloud.domain.identity import is_payee_id, is_ubn
 from cloud.domain.retention import DISPUTE_DAYS, DISPUTE_DAYS_MAX
 from protocol.limits import ITEM_CATEGORY_LENGTH_MAX, VOUCHERS_PER_ORDER_MAX
@@ -22,6 +23,11 @@ Category = Annotated[str, Meta(pattern="^[a-z0-9_]{3,32}\\Z", description="3 to 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Login = Annotated[str, Meta(min_length=1, max_length=64)]
 KeyId = Annotated[str, Meta(pattern="^[a-z0-9-]{1,16}\\Z")]
+
+BUDGET_MAX_TWD = 10**12
+VOUCHERS_PER_HOLDER_MAX = 100
+OFFLINE_MAX_TWD = 1_000_000
+OFFLINE_AGE_MAX_H = 72
 
 PASSWORD_LENGTH_MIN = 8
 Password = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=256)]
@@ -53,6 +59,16 @@ class ProgrammeSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Key in the vault that signs the printed codes; none: codes hold the bare number."""
     dispute_days: Annotated[int, Meta(ge=0, le=DISPUTE_DAYS_MAX)] = DISPUTE_DAYS
     """Days after the last one in which an order may be disputed; then the holders are forgotten."""
+    budget_twd: Annotated[int, Meta(ge=1, le=BUDGET_MAX_TWD)] | None = None
+    """Face value that may be issued at most; none: no limit."""
+    vouchers_per_holder_max: Annotated[int, Meta(ge=1, le=VOUCHERS_PER_HOLDER_MAX)] | None = None
+    """How many vouchers one person (one whole ID) may get; none: no limit."""
+    offline_order_max_twd: Annotated[int, Meta(ge=0, le=OFFLINE_MAX_TWD)] = 0
+    """Floor limit: largest order that a kiosk may take while it is offline; 0: none (ADR 0010)."""
+    offline_kiosk_max_twd: Annotated[int, Meta(ge=0, le=OFFLINE_MAX_TWD)] = 0
+    """All orders that one kiosk may hold unanswered."""
+    offline_age_max_h: Annotated[int, Meta(ge=0, le=OFFLINE_AGE_MAX_H)] = 0
+    """How long it may have been offline."""
 
 
 class ItemCategorySetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -81,6 +97,8 @@ class SiteSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     site_id: Slug
     name: Annotated[str, Meta(min_length=1, max_length=60)]
+    county: str | None = None
+    """Code of :mod:`cloud.domain.counties`."""
 
 
 class StaffSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -196,6 +214,9 @@ def _merchant_problems(merchant: MerchantSetup, sold: set[str]) -> Iterator[str]
         yield f"{name} is of {merchant.merchant_category}, which has no item category."
     if merchant.account is not None and not is_payee_id(merchant.account.payee_id):
         yield f"{name}: the payee's ID of its account is neither a business number nor an ID."
+    for site in merchant.sites:
+        if site.county is not None and site.county not in COUNTIES:
+            yield f"{name}: {site.county!r} of {site.site_id} is not the code of a county."
     own_sites = {site.site_id for site in merchant.sites}
     for person in merchant.staff:
         if person.site_id is not None and person.site_id not in own_sites:

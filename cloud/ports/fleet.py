@@ -106,7 +106,8 @@ class Fleet(Protocol):
 
     def has_site(self, site_id: str) -> bool: ...
 
-    def add_claim_code(self, code: ClaimCode) -> None: ...
+    def add_claim_code(self, code: ClaimCode) -> None:
+        """Keep a code, with an entry of the audit log."""
 
     def find_claimed_site(self, code_hash: bytes, *, now: datetime) -> ClaimedSite | None:
         """Return what an unused, unexpired code stands for. Advice only: :meth:`enrol` judges."""
@@ -121,8 +122,9 @@ class Fleet(Protocol):
     def find_devices(self, device_ids: Collection[str]) -> Mapping[str, EnrolledDevice]:
         """Return those that exist, whatever their state."""
 
-    def set_state(self, device_id: str, state: DeviceStateName, *, reason: str, now: datetime) -> bool:
-        """Change a device's state; False where there is no such device or it is revoked already, which is for ever."""
+    def set_state(self, device_id: str, state: DeviceStateName, *, by: str, reason: str, now: datetime) -> bool:
+        """Change a device's state, with an entry of the audit log; False where there is no such device or it is revoked
+        already, which is for ever."""
 
     def revoked_certificate_serials(self) -> Sequence[str]:
         """Serial numbers for the revocation list, sorted."""

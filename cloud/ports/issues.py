@@ -1,13 +1,15 @@
 """Where issued vouchers are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from cloud.domain.programmes import BudgetMeter
 from cloud.domain.records import Journal
+from cloud.ports.audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,16 @@ class NewVoucher:
     holder_name_masked: str
     holder_id_masked: str
     digit_tag: bytes
+    holder_tag: bytes | None = None
+    """Whose it is among the vouchers of the programme; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much more a programme may issue, and to one person."""
+
+    budget: BudgetMeter
+    per_holder_max: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +69,17 @@ class IssuedVoucher:
 
 
 class IssueTransaction(Protocol):
-    """One open transaction."""
+    """One open transaction. Nobody else issues, and nobody changes a programme, meanwhile."""
+
+    @property
+    def audit(self) -> AuditLog: ...
 
     def find_terms(self, programme_id: str) -> IssueTerms | None: ...
+
+    def get_allowance(self, programme_id: str) -> Allowance: ...
+
+    def count_of_holders(self, programme_id: str, holder_tags: Collection[bytes]) -> Mapping[bytes, int]:
+        """How many vouchers each of these people has; those without any are left out."""
 
     def add_batch(self, batch: IssueBatch) -> None: ...
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from cloud.domain.setup import DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup
+from cloud.ports.audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,11 @@ class TakenError(Exception):
 class SetupTransaction(Protocol):
     """One open transaction."""
 
-    def issued_face_values(self) -> Mapping[str, int]:
-        """Face value of every programme that has vouchers."""
+    @property
+    def audit(self) -> AuditLog: ...
+
+    def issued_face_values(self) -> Mapping[str, tuple[int, int]]:
+        """Face value of every programme that has vouchers, and of all its vouchers together."""
 
     def forgotten_programmes(self) -> Mapping[str, date]:
         """Last day of every programme of which holders are forgotten."""
@@ -42,7 +46,14 @@ class SetupTransaction(Protocol):
     def staff_ids(self) -> frozenset[str]:
         """Everybody who has an account."""
 
-    def save_programmes(self, programmes: Sequence[ProgrammeSetup]) -> None: ...
+    def save_programmes(
+        self, programmes: Sequence[ProgrammeSetup], *, by: str, at: datetime
+    ) -> Sequence[tuple[ProgrammeSetup | None, ProgrammeSetup]]:
+        """Save terms that are new or differ, but not those that somebody else than ``by`` changed last.
+
+        Returns:
+            What they were and what they are, for each that was saved.
+        """
 
     def save_item_categories(self, items: Sequence[ItemCategorySetup]) -> None: ...
 

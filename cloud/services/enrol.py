@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from cloud.ports.fleet import CertificateAuthority, ClaimCode, DeviceStateName, DuplicateDeviceError, Fleet, NewDevice
+from cloud.ports.fleet import CertificateAuthority, ClaimCode, DuplicateDeviceError, Fleet, NewDevice
 from protocol.enrolment import CLAIM_CODE_BYTES, Enrolment, EnrolmentRequest, TrustedKey
 from protocol.errors import PortError, ProtocolError
 from protocol.keys import PUBLIC_KEY_BYTES, agree
@@ -116,23 +116,23 @@ def enrol(
     raise PortError("the source of randomness repeats itself", retry=False)
 
 
-def suspend_device(fleet: Fleet, device_id: str, *, reason: str, now: datetime) -> bool:
+def suspend_device(fleet: Fleet, device_id: str, *, reason: str, now: datetime, by: str = "cli") -> bool:
     """Stop a kiosk until it is resumed; False where there is no such device or it is revoked."""
-    return _set_state(fleet, device_id, "suspended", reason, now)
+    return fleet.set_state(device_id, "suspended", by=by, reason=reason, now=now)
 
 
-def resume_device(fleet: Fleet, device_id: str, *, reason: str, now: datetime) -> bool:
+def resume_device(fleet: Fleet, device_id: str, *, reason: str, now: datetime, by: str = "cli") -> bool:
     """Let a suspended kiosk work again; False where there is no such device or it is revoked."""
-    return _set_state(fleet, device_id, "active", reason, now)
+    return fleet.set_state(device_id, "active", by=by, reason=reason, now=now)
 
 
-def revoke_device(fleet: Fleet, device_id: str, *, reason: str, now: datetime) -> bool:
+def revoke_device(fleet: Fleet, device_id: str, *, reason: str, now: datetime, by: str = "cli") -> bool:
     """Stop a kiosk for ever; False where there is no such device or it is revoked already.
 
     Effective at once: the next batch of the ingest worker reads the state inside its transaction. That the broker refuses
     the certificate follows with the next revocation list.
     """
-    return _set_state(fleet, device_id, "revoked", reason, now)
+    return fleet.set_state(device_id, "revoked", by=by, reason=reason, now=now)
 
 
 def normal_code(typed: str) -> str:
@@ -151,10 +151,6 @@ def _new_device(authority: CertificateAuthority, request: EnrolmentRequest, devi
     # For people to read; a NUL would be refused by PostgreSQL, a line break would break a list.
     serial = "".join(filter(str.isprintable, request.serial))
     return NewDevice(device_id, serial, seal_public, certificate.serial, certificate.pem, now)
-
-
-def _set_state(fleet: Fleet, device_id: str, state: DeviceStateName, reason: str, now: datetime) -> bool:
-    return fleet.set_state(device_id, state, reason=reason, now=now)
 
 
 def _hash(code: str) -> bytes:

@@ -1,15 +1,24 @@
 """Open programmes: bring the database to what a setup file says.
 
-Safe to repeat. What exists is brought to the file's values, except what its owner may have changed since: passwords and payout
-accounts. Nothing is ever removed, and three things never change: the face value of a programme that has vouchers and the
-merchant of a site, because money hangs on them, and the last day of a programme whose holders are forgotten.
+Safe to repeat. What exists is brought to the file's values, except what its owner may have changed since: passwords, payout
+accounts, and the terms of a programme that the office has changed on its pages. Nothing is ever removed, and what money hangs
+on never changes: the face value of a programme that has vouchers, and the merchant of a site; nor the last day of a programme
+whose holders are forgotten; nor does a budget fall below what was issued. A programme whose terms are new or other than before
+gets a version of them, and an entry in the audit log.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from cloud.domain.setup import OFFICE_DOOR, MerchantSetup, OfficerSetup, Setup, SetupError, StaffSetup, check_setup, door_of
 from cloud.ports.programmes import NewStaff, SetupStore, SetupTransaction, TakenError
+from cloud.services.audit import Act, record
+from cloud.services.programmes import facts_of
+
+ACTOR: Final = "cli"
+"""Who changed it, where it was a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +33,12 @@ class Loaded:
     staff_added: int
 
 
-def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str], str]) -> Loaded:
+def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str], str], now: datetime) -> Loaded:
     """Load a setup in one transaction.
 
     Args:
         hash_password: slow on purpose; called once per account that is new.
+        now: since when what changes holds.
 
     Raises:
         SetupError: the setup is not sound in itself, or with what is stored. Nothing was written.
@@ -38,13 +48,16 @@ def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str]
     try:
         with store.begin() as transaction:
             _check_fixed(transaction, setup)
-            transaction.save_programmes(setup.programmes)
+            changed = transaction.save_programmes(setup.programmes, by=ACTOR, at=now)
             transaction.save_item_categories(setup.item_categories)
             transaction.save_merchants(setup.merchants)
             transaction.save_doors(setup.doors)
             known = transaction.staff_ids()
             people = [person for person in _people(setup) if person[1].staff_id not in known]
             transaction.add_staff([_new_staff(merchant, person, hash_password) for merchant, person in people])
+            for before, after in changed:
+                act = Act(ACTOR, "programme.made" if before is None else "programme.changed", after.programme_id, now)
+                record(transaction.audit, act, before=facts_of(before) if before else None, after=facts_of(after))
     except TakenError as problem:
         raise SetupError("A business number or a login of the setup file belongs to another id already.") from problem
     return Loaded(
@@ -58,14 +71,15 @@ def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str]
 
 
 def _check_fixed(transaction: SetupTransaction, setup: Setup) -> None:
-    issued = transaction.issued_face_values()
+    issued, last_days = transaction.issued_face_values(), transaction.forgotten_programmes()
     for programme in setup.programmes:
-        if issued.get(programme.programme_id, programme.face_value_twd) != programme.face_value_twd:
+        face_value_twd, issued_twd = issued.get(programme.programme_id, (programme.face_value_twd, 0))
+        if face_value_twd != programme.face_value_twd:
             raise SetupError(f"Programme {programme.programme_id} has vouchers: its face value cannot change.")
-    last_days = transaction.forgotten_programmes()
-    for programme in setup.programmes:
         if last_days.get(programme.programme_id, programme.ends_on) != programme.ends_on:
             raise SetupError(f"The holders of programme {programme.programme_id} are forgotten: its last day cannot change.")
+        if programme.budget_twd is not None and programme.budget_twd < issued_twd:
+            raise SetupError(f"Programme {programme.programme_id} has vouchers of {issued_twd} TWD: its budget cannot be less.")
     owners = transaction.merchant_of_sites()
     for merchant in setup.merchants:
         for site in merchant.sites:

@@ -20,6 +20,7 @@ from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
 from cloud.web.merchant import make_merchant
 from cloud.web.office import make_office
 from cloud.web.parts import WebParts
+from cloud.web.programme_office import make_programme_office
 from cloud.web.protect import install_second_factor_rule
 from cloud.web.public import make_public
 from cloud.web.review import make_review
@@ -46,7 +47,7 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
     "scan_staff": (("scan", "staff.start"),),
     "programme_admin": (
         ("overview", "office.overview"),
-        ("issues", "office.issues"),
+        ("programmes", "programme.programmes"),
         ("merchants", "office.merchants"),
         ("fleet", "office.kiosks"),
         ("settlements", "office.settlements"),
@@ -57,14 +58,16 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("overview", "office.overview"),
         ("settlements", "office.settlements"),
         ("payout_accounts", "review.accounts"),
+        ("programmes", "programme.programmes"),
     ),
     "technician": (("fleet", "office.kiosks"),),
     "auditor": (
         ("overview", "office.overview"),
-        ("issues", "office.issues"),
+        ("programmes", "programme.programmes"),
         ("merchants", "office.merchants"),
         ("fleet", "office.kiosks"),
         ("settlements", "office.settlements"),
+        ("audit", "programme.audit"),
     ),
 }
 """The left rail of each role: word and endpoint. Six words at most."""
@@ -74,7 +77,12 @@ _PEOPLE = ("new_person", "add_person", "person", "change_person", "set_active", 
 _RAIL_OF = {
     "merchant.transaction": "merchant.transactions",
     "merchant.confirm_all_preview": "merchant.claims",
-    "office.issue": "office.issues",
+    **{f"office.{name}": "programme.programmes" for name in ("issues", "issue", "draft", "issue_one", "discard_one")},
+    **{
+        f"programme.{name}": "programme.programmes"
+        for name in ("one", "new", "make", "edit", "change", "items", "save_item", "move_item")
+    },
+    **{f"programme.{name}": "office.overview" for name in ("signals", "signal_rows")},
     "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
     "office.revoke": "office.kiosks",
@@ -106,6 +114,7 @@ def make_app(parts: WebParts) -> Flask:
         app.register_blueprint(blueprint)
     for blueprint in (make_apply(parts), make_review(parts), make_business(parts)):
         app.register_blueprint(blueprint)
+    app.register_blueprint(make_programme_office(parts))
     devices = () if parts.api is None else [name for name in app.view_functions if name.startswith(f"{parts.api.name}.")]
     install_access(app, is_fresh=is_fresh, others={**LIBRARY_ACCESS, **dict.fromkeys(devices, EVERYBODY)})
     install_second_factor_rule(app, parts)

@@ -56,3 +56,18 @@ def segments(parts: Sequence[tuple[str, int]], whole: int) -> Sequence[Segment]:
 
 def _scaled(value: int, largest: int, units: int) -> int:
     return max(_LEAST, round(value * units / largest)) if value > 0 and largest > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One bar of several that stand under each other, each with its name."""
+
+    name: str
+    value: int
+    width: int
+
+
+def ranks(rows: Sequence[tuple[str, int]]) -> Sequence[Rank]:
+    """Draw ``(name, value)`` as bars; the largest value fills the width."""
+    largest = max((value for _, value in rows), default=0)
+    return [Rank(name, value, _scaled(value, largest, WIDTH)) for name, value in rows]

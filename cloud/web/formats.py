@@ -5,8 +5,10 @@ from datetime import date, datetime
 from markupsafe import Markup
 
 from cloud.domain.calendar import TAIPEI, Period
+from cloud.domain.setup import ProgrammeSetup
 from cloud.ports.choices import ProgrammeChoice
 from cloud.ports.reports import ClaimRow, IssueRow, ProgrammeUse, TransactionRow
+from cloud.ports.signals import SignalRow
 from cloud.web.language import choose_language
 
 _WEEKDAYS = {"zh-Hant-TW": "一二三四五六日", "ja": "月火水木金土日", "ko": "월화수목금토일"}
@@ -85,7 +87,7 @@ def exact_week(period: Period) -> str:
     return f"{day(period.starts_on)}{gap}00:00:00{_to()}{day(period.ends_on)}{gap}23:59:59"
 
 
-def local_name(named: ProgrammeChoice | ProgrammeUse) -> str:
+def local_name(named: ProgrammeChoice | ProgrammeUse | ProgrammeSetup) -> str:
     """A programme's name in the language of this request. It has two: Japanese readers know the one that is printed."""
     return named.name_zh if _reads_han() else named.name_en
 
@@ -95,7 +97,7 @@ def programme_name(row: ClaimRow | IssueRow) -> str:
     return row.programme_name_zh if _reads_han() else row.programme_name_en
 
 
-def item_name(row: TransactionRow) -> str:
+def item_name(row: TransactionRow | SignalRow) -> str:
     """What was bought, in the language of this request."""
     names = {"zh-Hant-TW": row.item_name_zh, "en": row.item_name_en, "ja": row.item_name_ja, "ko": row.item_name_ko}
     return names[choose_language()]

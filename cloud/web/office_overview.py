@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import render_template, url_for
 
-from cloud.domain.calendar import Period, period_of
+from cloud.domain.calendar import Period, day_of, period_of
 from cloud.ports.reports import OfficeOverview, ProgrammeUse
 from cloud.web.access import may
 from cloud.web.charts import Column, Segment, columns, segments
@@ -47,7 +47,7 @@ def render_overview(parts: WebParts) -> str:
         "office_overview.html",
         seen=seen,
         settles_on=running.following.starts_on,
-        cases=_cases(seen),
+        cases=_cases(seen, parts),
         uses=[Use(use, _bar(use)) for use in uses],
         weeks=_weeks(parts, seen, running),
         running=running,
@@ -56,9 +56,14 @@ def render_overview(parts: WebParts) -> str:
     )
 
 
-def _cases(seen: OfficeOverview) -> list[Case]:
+def _cases(seen: OfficeOverview, parts: WebParts) -> list[Case]:
+    running = [state for state in parts.programmes.office.programmes() if state.terms.ends_on >= day_of(parts.clock.now())]
+    notices = [state.budget.notice for state in running]
+    programmes = url_for("programme.programmes") if may("programme.programmes") else None
     kiosks, settlements = (url_for(page) if may(page) else None for page in ("office.kiosks", "office.settlements"))
     every = (
+        Case("budget_full", "refused", notices.count("full"), None, programmes),
+        Case("budget_near", "attention", notices.count("near"), None, programmes),
         Case("returned", "refused", seen.returned_count, seen.returned_twd, settlements),
         Case("lost", "refused", seen.lost, None, kiosks),
         Case("offline", "attention", seen.offline + seen.never, None, kiosks),

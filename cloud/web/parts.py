@@ -5,8 +5,6 @@ The pages know ports and use cases, never a database or a key file. Money is nev
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 from flask import Blueprint
@@ -14,15 +12,20 @@ from flask import Blueprint
 from cloud.domain.banks import BankList
 from cloud.domain.working_days import WorkingDays
 from cloud.ports.accounts import AccountStore, FactorStore, WebSessions
+from cloud.ports.audit import AuditTrail
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.drafts import DraftKind, DraftStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.ingest import IngestStore
 from cloud.ports.merchants import MerchantStore
 from cloud.ports.meters import Unmetered, WebMeters
 from cloud.ports.people import People, Throttle
+from cloud.ports.programme_office import ProgrammeOffice
+from cloud.ports.programme_use import ProgrammeUses
 from cloud.ports.reports import Reports
+from cloud.ports.signals import SignalReports
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
 from protocol.voucher import KeyRing
@@ -36,16 +39,31 @@ class HoldersFileError(ValueError):
         self.line = line
 
 
-class Issuing(Protocol):
-    """Issues one voucher per line of a holders file."""
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A list of holders that somebody handed in."""
 
-    def __call__(self, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> object:
-        """Issue; ``issue_id`` names the batch.
+    draft_id: UUID
+    """Named by the form: one that is sent twice makes one draft."""
+    programme_id: str
+    kind: DraftKind
+    suffixes: tuple[str, ...]
+    """Of a draw."""
+    content: bytes = field(repr=False)
+    by: str
 
-        Raises:
-            HoldersFileError: which line cannot be read. Nothing was issued.
-            PortError: the database failed.
-        """
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeParts:
+    """What the office needs for programmes, issues, signals and the audit log."""
+
+    office: ProgrammeOffice
+    uses: ProgrammeUses
+    drafts: DraftStore
+    hand_in: Callable[[HandedIn], None]
+    """Reads a list into a draft, at once or in the background. Raises HoldersFileError, or PortError."""
+    signals: SignalReports
+    audit: AuditTrail
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +85,6 @@ class OfficeParts:
     """What the programme office may do."""
 
     fleet: Fleet
-    issue: Issuing
     sheets: Callable[[UUID, int], bytes | None]
     """``(issue_id, part)``: PDF of one issue's printed vouchers, in parts of ``sheet_vouchers_max``, counted from 1; None if
     there is no such issue or part."""
@@ -109,6 +126,7 @@ class WebParts:
     merchants: MerchantParts
     scan: ScanParts
     office: OfficeParts
+    programmes: ProgrammeParts
     clock: Clock
     """The programme's calendar: what is judged, confirmed and issued carries its time. May be a simulated one."""
     wall_clock: Clock

@@ -19,6 +19,7 @@ from cloud.adapters.holders_file import read_holders
 from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, render_pngs, render_sheets
+from cloud.adapters.sql.audit import SqlAuditTrail
 from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.corrections import SqlCorrectionStore
@@ -121,6 +122,11 @@ class Wiring:
     def books(self) -> SqlBooks:
         """Everything about money, at one moment."""
         return SqlBooks(self.engine)
+
+    @cached_property
+    def audit_trail(self) -> SqlAuditTrail:
+        """What the office did."""
+        return SqlAuditTrail(self.engine)
 
     @cached_property
     def payouts(self) -> SqlPayoutStore:

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-from datetime import datetime
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -11,24 +10,27 @@ from uuid import UUID
 from waitress.server import create_server
 
 from cloud.adapters.clock import SystemClock
-from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.merchants import SqlMerchantStore
 from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.sql.programme_office import SqlProgrammeOffice
+from cloud.adapters.sql.programme_use import SqlProgrammeUses
+from cloud.adapters.sql.signals import SqlSignals
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
 from cloud.services.accounts import PasswordRules
-from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, HoldersFileError, MerchantParts, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, MerchantParts, OfficeParts, ProgrammeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
+from cloud.wiring.drafts import DraftDesk, one_after_the_other
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 from protocol.errors import PortError
@@ -85,10 +87,10 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
         ),
         office=OfficeParts(
             fleet=wiring.fleet,
-            issue=partial(_issue, wiring),
             sheets=partial(_sheets, wiring),
             sheet_vouchers_max=SHEET_VOUCHERS_MAX,
         ),
+        programmes=_programme_parts(wiring),
         clock=wiring.clock,
         wall_clock=SystemClock(),
         randomness=wiring.randomness,
@@ -100,13 +102,16 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
     )
 
 
-def _issue(wiring: Wiring, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> Issued:
-    try:
-        return wiring.issue(programme_id, holders_csv, issued_by=staff_id, now=now, issue_id=issue_id)
-    except HoldersError as problem:
-        raise HoldersFileError(str(problem), line=problem.line) from problem
-    except IssueError as problem:
-        raise HoldersFileError(str(problem), line=1) from problem
+def _programme_parts(wiring: Wiring) -> ProgrammeParts:
+    drafts = SqlDraftStore(wiring.engine)
+    return ProgrammeParts(
+        office=SqlProgrammeOffice(wiring.engine),
+        uses=SqlProgrammeUses(wiring.engine),
+        drafts=drafts,
+        hand_in=DraftDesk(drafts, pepper=wiring.vault.pepper, now=SystemClock().now, run=one_after_the_other()),
+        signals=SqlSignals(wiring.engine),
+        audit=wiring.audit_trail,
+    )
 
 
 def _sheets(wiring: Wiring, issue_id: UUID, part: int) -> bytes | None:

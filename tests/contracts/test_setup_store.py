@@ -15,13 +15,15 @@ from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.tables import issue_batch, item_category, merchant, metadata, programme, site, staff
 from cloud.domain.setup import Setup, SetupError
 from cloud.services.setup import Loaded, load_setup
-from tests.support.setups import PROGRAMME_ID, example_setup
+from tests.support.setups import LOADED_AT, PROGRAMME_ID, example_setup
 
 pytest_plugins = ("tests.support.databases",)
 
 
 def load(engine: Engine, setup: Setup | None = None) -> Loaded:
-    return load_setup(SqlSetupStore(engine), setup or example_setup(), hash_password=lambda password: f"<{password[::-1]}>")
+    return load_setup(
+        SqlSetupStore(engine), setup or example_setup(), hash_password=lambda password: f"<{password[::-1]}>", now=LOADED_AT
+    )
 
 
 def rows(engine: Engine, table: Table) -> Sequence[Any]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, func, select
 
@@ -48,8 +49,19 @@ def issued(site: Site) -> tuple[int, int]:
         return int(batches or 0), int(connection.scalar(select(func.count()).select_from(voucher)) or 0)
 
 
+def hand_in(officer: Visitor, holders: str | bytes = HOLDERS, **fields: Any) -> str:
+    """Hand a list in, and look at what would be issued; returns where that is."""
+    officer.get("/office/issues")
+    path = officer.post("/office/issues", form(holders) | fields).location or ""
+    officer.get(path)
+    return path
+
+
 def test_vouchers_are_issued_and_can_be_printed(site: Site, officer: Visitor) -> None:
-    officer.post("/office/issues", form(HOLDERS), follow_redirects=True)
+    path = hand_in(officer)
+    assert "發行 2 張，共 2,000\u2009元" in officer.page
+    assert issued(site) == (0, 0), "looking at it issues nothing"
+    officer.post(f"{path}/issue", follow_redirects=True)
     assert "已發行" in officer.page
     assert issued(site) == (1, 2)
     [batch] = site.parts.reports.issues()
@@ -64,12 +76,71 @@ def test_vouchers_are_issued_and_can_be_printed(site: Site, officer: Visitor) ->
 
 
 def test_clicking_twice_issues_once(site: Site, officer: Visitor) -> None:
+    paths = {officer.post("/office/issues", form(HOLDERS)).location or "" for _ in range(3)}
+    (path,) = paths
+    officer.get(path)
+    token = officer.hidden_fields(f"{path}/issue")
     for _ in range(3):
-        assert officer.post("/office/issues", form(HOLDERS)).status_code == 302
+        assert officer.post(f"{path}/issue", token, hidden=False).status_code == 302
     assert issued(site) == (1, 2)
-    officer.get("/office/issues")
-    officer.post("/office/issues", form(HOLDERS))
+    assert officer.post(f"{path}/discard", token, hidden=False).status_code == 404
+    path = hand_in(officer)
+    officer.post(f"{path}/issue")
     assert issued(site) == (2, 4), "the page that is opened again issues again"
+
+
+def test_what_is_discarded_is_not_issued(site: Site, officer: Visitor) -> None:
+    path = hand_in(officer)
+    officer.get("/office/issues")
+    assert "等待確認" in officer.page
+    officer.get(path)
+    officer.post(f"{path}/discard", follow_redirects=True)
+    assert "沒有發行任何券" in officer.page
+    assert issued(site) == (0, 0)
+    assert officer.get(path).status_code == 302
+    assert officer.get("/office/issues/drafts/00000000-0000-0000-0000-000000000009").status_code == 404
+
+
+REGISTERED = "name,national_id\n王小明,A123456789\n陳美玲,A223456781\n林大同,F131104093\n"
+
+
+def test_a_draw_issues_to_who_is_drawn(site: Site, officer: Visitor) -> None:
+    path = hand_in(officer, REGISTERED, kind="draw", suffixes="89 93")
+    assert "發行 2 張，共 2,000\u2009元" in officer.page
+    officer.post(f"{path}/issue")
+    assert issued(site) == (1, 2)
+    for suffixes, says in {
+        "89": "先前已經抽出",
+        "189": "已包含在另一組",
+        "": "請填寫中籤末碼",
+        "x1": "不是二到四位數字",
+    }.items():
+        officer.get("/office/issues")
+        officer.post("/office/issues", form(REGISTERED) | {"kind": "draw", "suffixes": suffixes})
+        assert says in officer.page, suffixes
+    officer.get("/office/issues")
+    officer.post("/office/issues", form(HOLDERS) | {"kind": "draw", "suffixes": "81"})
+    assert "名冊第 1 列需要修正" in officer.page
+
+
+def test_beyond_the_budget_nothing_is_issued(site: Site, officer: Visitor) -> None:
+    state = site.parts.programmes.office.find("travel-2026")
+    assert state is not None
+    with site.parts.programmes.office.begin() as transaction:
+        transaction.save(msgspec.structs.replace(state.terms, budget_twd=1_500), by="office-1", at=site.clock.now())
+    path = hand_in(officer)
+    assert "超過預算" in officer.page
+    assert f'action="{path}/issue"' not in officer.page
+    token = officer.hidden_fields(f"{path}/discard")
+    officer.post(f"{path}/issue", token, hidden=False)
+    assert issued(site) == (0, 0)
+
+
+def test_an_auditor_sees_drafts_and_changes_none(site: Site, officer: Visitor) -> None:
+    path = hand_in(officer)
+    auditor = site.visitor("auditor-1")
+    assert auditor.get(path).status_code == 200
+    assert '<form method="post" action="/office/issues' not in auditor.page
 
 
 @pytest.mark.parametrize(
@@ -84,9 +155,9 @@ def test_clicking_twice_issues_once(site: Site, officer: Visitor) -> None:
 def test_broken_list_names_its_line_and_issues_nothing(site: Site, officer: Visitor, holders: str | bytes, line: int) -> None:
     officer.post("/office/issues", form(holders))
     assert f"名冊第 {line} 列需要修正" in officer.page
+    officer.get("/office/issues")
+    assert "等待確認的發券" not in officer.page
     assert issued(site) == (0, 0)
-    officer.post("/office/issues", form(HOLDERS))
-    assert issued(site) == (1, 2)
 
 
 def test_missing_list_and_foreign_programme(site: Site, officer: Visitor) -> None:
@@ -120,7 +191,11 @@ def test_reviewers_start_on_the_businesses_that_take_part(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("staff_id", "lists"), [("office-1", {"issues", "settlements", "kiosks"}), ("finance-1", {"settlements"})]
+    ("staff_id", "lists"),
+    [
+        ("office-1", {"issues", "settlements", "kiosks", "programmes", "signals", "audit"}),
+        ("finance-1", {"settlements", "programmes"}),
+    ],
 )
 def test_sums_of_the_overview_lead_where_the_reader_may_go(site: Site, staff_id: str, lists: set[str]) -> None:
     enrol_device(site, "kiosk-boan22", "boan-lobby", presence="lost")

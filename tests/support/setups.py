@@ -1,6 +1,7 @@
 """The example programme of the documentation, and what tests need around it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -12,6 +13,7 @@ from cloud.services.setup import load_setup
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "programme.toml"
 PROGRAMME_ID = "travel-2026"
 EXPIRED_PROGRAMME_ID = "spring-2025"
+LOADED_AT = datetime(2026, 10, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +41,9 @@ def example_setup() -> Setup:
 
 def load_example(engine: Engine) -> None:
     """Load the example. Passwords are not hashed for real: that takes a second, and no test here signs in."""
-    load_setup(SqlSetupStore(engine), example_setup(), hash_password=lambda password: f"hash of {len(password)} characters")
+    load_setup(
+        SqlSetupStore(engine),
+        example_setup(),
+        hash_password=lambda password: f"hash of {len(password)} characters",
+        now=LOADED_AT,
+    )

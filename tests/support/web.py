@@ -22,32 +22,36 @@ from sqlalchemy import Engine, insert
 from waitress.server import create_server
 from werkzeug.test import TestResponse
 
-from cloud.adapters.holders_file import HoldersError, read_holders
 from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.audit import SqlAuditTrail
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.merchants import SqlMerchantStore
 from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.sql.programme_office import SqlProgrammeOffice
+from cloud.adapters.sql.programme_use import SqlProgrammeUses
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.signals import SqlSignals
 from cloud.adapters.sql.tables import device, device_presence
 from cloud.adapters.taiwan_banks import read_banks
 from cloud.adapters.taiwan_calendar import read_working_days
-from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import holder_with_digits
 from cloud.services.accounts import PasswordRules
-from cloud.services.issue import Issued, IssueOrder, issue_vouchers
+from cloud.services.issue import IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, HoldersFileError, MerchantParts, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, MerchantParts, OfficeParts, ProgrammeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
+from cloud.wiring.drafts import DraftDesk
 from protocol.voucher import encode_voucher
 from tests.fakes.web_people import StillClock
 from tests.support.money import Till
@@ -137,7 +141,7 @@ class Visitor:
 
 def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Site:
     """Load the example programme into a migrated, empty database and put a dashboard on it."""
-    load_setup(SqlSetupStore(engine), example_setup(), hash_password=PASSWORDS.hash)
+    load_setup(SqlSetupStore(engine), example_setup(), hash_password=PASSWORDS.hash, now=now)
     clock = StillClock(now)
     parts = WebParts(
         reports=SqlReports(engine),
@@ -159,7 +163,8 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
             voucher_keys=lambda: {KEY_ID: SIGNING_KEY.public_key()},
             seal_key=bytes(range(32, 64)),
         ),
-        office=OfficeParts(fleet=SqlFleet(engine), issue=partial(_issue, engine), sheets=partial(_sheets, engine)),
+        office=OfficeParts(fleet=SqlFleet(engine), sheets=partial(_sheets, engine)),
+        programmes=_programme_parts(engine, clock),
         clock=clock,
         wall_clock=clock,
         randomness=Random(20261120).randbytes,
@@ -234,14 +239,16 @@ def _shut(server: Any) -> None:
     server.close()
 
 
-def _issue(engine: Engine, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> Issued:
-    order = IssueOrder(issue_id, programme_id, staff_id, now)
-    try:
-        return issue_vouchers(
-            SqlIssueStore(engine), order, read_holders(holders_csv), numbers=random_voucher_nos(), pepper=PEPPER
-        )
-    except HoldersError as problem:
-        raise HoldersFileError(str(problem), line=problem.line) from problem
+def _programme_parts(engine: Engine, clock: StillClock) -> ProgrammeParts:
+    drafts = SqlDraftStore(engine)
+    return ProgrammeParts(
+        office=SqlProgrammeOffice(engine),
+        uses=SqlProgrammeUses(engine),
+        drafts=drafts,
+        hand_in=DraftDesk(drafts, pepper=PEPPER, now=clock.now, run=lambda work: work()),
+        signals=SqlSignals(engine),
+        audit=SqlAuditTrail(engine),
+    )
 
 
 def _sheets(engine: Engine, issue_id: UUID, part: int) -> bytes | None:

@@ -6,18 +6,22 @@ from functools import partial
 from random import Random
 from uuid import UUID
 
+import msgspec
+
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.domain.calendar import day_of
 from cloud.domain.payouts import Originator, PayoutFile
 from cloud.services.confirm import confirm_all
 from cloud.services.pay import import_return, make_payout_file
+from cloud.services.programmes import By, change_programme
 from cloud.services.settle import settle_due
 from cloud.web.asking import Asking, Purchase
 from cloud.web.order import Order, OrderLine
 from protocol.ids import uuid7
 from protocol.messages import RedeemAccepted
 from tests.support.bank import answer_p01
+from tests.support.setups import PROGRAMME_ID
 from tests.support.web import Site, enrol_device, issue
 
 START = datetime(2026, 11, 4, 1, 30, tzinfo=UTC)
@@ -47,13 +51,23 @@ class Life:
     def run(self) -> list[str]:
         """Live until :data:`END`; return voucher numbers that are still unused, with their digits in ``digits``."""
         self.site.clock.at = START
+        self._fund(600_000)
         self._issue(400)
+        self._fund(480_000)
         while self.site.clock.at < END:
             self._day()
             self.site.clock.advance(hours=24)
         self.site.clock.at = END
         self._enrol()
         return self.free
+
+    def _fund(self, budget_twd: int) -> None:
+        office = self.site.parts.programmes.office
+        state = office.find(PROGRAMME_ID)
+        assert state is not None
+        terms = msgspec.structs.replace(state.terms, budget_twd=budget_twd)
+        by, sold = By("office-1", self.site.clock.at), office.item_categories().keys()
+        assert not change_programme(office, terms, by, sold=sold, keys=(), seen_version=state.version_no)
 
     def _issue(self, how_many: int) -> None:
         numbers = [f"{self.random.randrange(10**12):012d}" for _ in range(how_many)]

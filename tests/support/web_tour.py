@@ -55,6 +55,15 @@ ACCOUNT_PAGES = {
 }
 OFFICE_PAGES = {
     "office-overview": "/office/",
+    "office-programmes": "/office/programmes",
+    "office-programme": "/office/programmes/travel-2026",
+    "office-programme-change": "/office/programmes/travel-2026/change",
+    "office-programme-new": "/office/new-programme",
+    "office-items": "/office/items",
+    "office-signals": "/office/signals?burst_count=2&burst_minutes=60&days=3&pair_count=2",
+    "office-signals-none": "/office/signals",
+    "office-audit": "/office/audit?check=1",
+    "office-audit-none": "/office/audit?object=nothing",
     "office-issue": "/office/issues",
     "office-kiosks": "/office/kiosks",
     "office-revoke": "/office/kiosks/kiosk-c4n6ta/revoke",
@@ -77,6 +86,8 @@ EMPTY_MERCHANT_PAGES = {
 }
 EMPTY_OFFICE_PAGES = {
     "empty-office-overview": "/office/",
+    "empty-office-programme": "/office/programmes/spring-2025",
+    "empty-office-signals": "/office/signals",
     "empty-office-issue": "/office/issues",
     "empty-office-kiosks": "/office/kiosks",
     "empty-office-settlements": "/office/settlements",
@@ -274,6 +285,7 @@ class Tour:
         )
         self._press()
         self._stop("office-issue-bad-file")
+        self._drafts()
         self._go("/office/kiosks")
         self._press()
         self._stop("office-claim-code")
@@ -321,6 +333,31 @@ class Tour:
         self._stop("business-account")
         self._enter("yunling-admin")
         self._stop("business-account-notice")
+
+    def _drafts(self) -> None:
+        """A draw that is looked at; a programme whose form needs a correction; what is behind a signal."""
+        self._go("/office/issues")
+        self._page.locator("input[value=draw]").check()
+        self._page.locator("#suffixes").fill("89 410")
+        registered = "name,national_id\n王小明,A123456789\n陳美玲,A223456781\n".encode()
+        self._page.locator("#holders").set_input_files({"name": "draw.csv", "mimeType": "text/csv", "buffer": registered})
+        self._press()
+        self._stop("office-draft")
+        self._see("office-issue-waiting", "/office/issues")
+        self._go("/office/new-programme")
+        for field, text in {
+            "#programme_id": "Autumn",
+            "#name_zh": "秋遊券",
+            "#name_en": "Autumn",
+            "#ends_on": "2026-01-01",
+        }.items():
+            self._page.locator(field).fill(text)
+        self._press()
+        self._stop("office-programme-problems")
+        self._go("/office/signals?burst_count=2&burst_minutes=60&days=60")
+        with self._page.expect_navigation():
+            self._page.locator("td.do a").first.click()
+        self._stop("office-signal-rows")
 
     def _problems(self) -> None:
         self._enter("office-1")

@@ -8,9 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.people import PERSON_COLUMNS, PERSON_FROM, person_of
 from cloud.adapters.sql.tables import account_event, passkey, recovery_code, second_factor, staff, web_session
 from cloud.adapters.sql.transactions import reading, writing
+from cloud.domain.audit import AuditFact, make_fact
 from cloud.ports.accounts import AccountChange, AccountEvent, WebSession
 from cloud.ports.people import Person
 from cloud.ports.programmes import NewStaff, TakenError
@@ -40,7 +42,9 @@ class SqlAccountStore:
     def begin(self) -> Iterator["_Transaction"]:
         try:
             with writing(self._engine) as connection:
-                yield _Transaction(connection)
+                transaction = _Transaction(connection)
+                yield transaction
+                transaction.record_others()
         except IntegrityError as problem:
             raise TakenError from problem
 
@@ -56,6 +60,7 @@ class SqlAccountStore:
 class _Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._others: list[AuditFact] = []
 
     def add(self, account: NewStaff) -> None:
         self._connection.execute(insert(staff).values(**asdict(account), active=True))
@@ -83,6 +88,15 @@ class _Transaction:
 
     def note(self, event: AccountEvent) -> None:
         note(self._connection, event)
+        if event.by_staff_id is not None and event.staff_id is not None:
+            what = f"account.{event.kind.removeprefix('account_')}"
+            after = {"fields": tuple(event.detail.split())} if event.detail else {}
+            self._others.append(make_fact(event.by_staff_id, what, event.staff_id, event.happened_at, after=after))
+
+    def record_others(self) -> None:
+        """Put what somebody did to another's account into the audit log, as the last thing."""
+        for fact in self._others:
+            SqlAuditLog(self._connection).append(fact)
 
 
 class SqlWebSessions:

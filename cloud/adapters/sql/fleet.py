@@ -6,9 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Select, insert, select, update
 
+from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.engine import for_reading
 from cloud.adapters.sql.failures import translated
 from cloud.adapters.sql.tables import claim_code, device, device_presence, item_category, merchant, site
+from cloud.domain.audit import make_fact
 from cloud.ports.fleet import (
     ClaimCode,
     ClaimedSite,
@@ -22,6 +24,7 @@ from cloud.ports.ingest import ConflictError
 from protocol.enrolment import ItemCategory
 from protocol.errors import PortError
 
+_ACTIONS = {"active": "kiosk.activated", "suspended": "kiosk.suspended", "revoked": "kiosk.revoked"}
 _DEVICES_PER_QUERY_MAX = 500
 """SQLite takes a limited number of parameters per statement."""
 
@@ -49,6 +52,7 @@ class SqlFleet:
                     expires_at=code.expires_at,
                 )
             )
+            SqlAuditLog(connection).append(make_fact(code.made_by, "kiosk.code_made", code.site_id, code.made_at))
 
     def find_claimed_site(self, code_hash: bytes, *, now: datetime) -> ClaimedSite | None:
         usable = (claim_code.c.code_hash == code_hash) & claim_code.c.device_id.is_(None) & (claim_code.c.expires_at > now)
@@ -104,14 +108,21 @@ class SqlFleet:
                     found[row.device_id] = EnrolledDevice(row.device_id, row.site_id, row.seal_public)
         return found
 
-    def set_state(self, device_id: str, state: DeviceStateName, *, reason: str, now: datetime) -> bool:
+    def set_state(self, device_id: str, state: DeviceStateName, *, by: str, reason: str, now: datetime) -> bool:
+        before = select(device.c.state).where(device.c.device_id == device_id)
         statement = (
             update(device)
             .where(device.c.device_id == device_id, device.c.state != "revoked")
             .values(state=state, state_changed_at=now, state_reason=reason)
         )
         with _transaction(self._writing) as connection:
-            return connection.execute(statement).rowcount == 1
+            old = connection.scalar(before)
+            changed = connection.execute(statement).rowcount == 1
+            if changed:
+                # The reason stands with the kiosk: it is somebody's own words, and the log is kept for ever.
+                change = make_fact(by, _ACTIONS[state], device_id, now, before={"state": old}, after={"state": state})
+                SqlAuditLog(connection).append(change)
+            return changed
 
     def revoked_certificate_serials(self) -> Sequence[str]:
         query = select(device.c.certificate_serial).where(device.c.state == "revoked").order_by(device.c.certificate_serial)

@@ -1,17 +1,22 @@
 """Issued vouchers in the database, for :mod:`cloud.ports.issues`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Select, func, insert, select
+from sqlalchemy import Column, Connection, Engine, Select, func, insert, select
 
+from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.journals import insert_journals
-from cloud.adapters.sql.tables import issue_batch, programme, voucher
-from cloud.adapters.sql.transactions import chunks, insert_into, reading, writing
+from cloud.adapters.sql.programme_office import find_state
+from cloud.adapters.sql.tables import issue_batch, issue_draft_line, programme, voucher, voucher_holder
+from cloud.adapters.sql.transactions import Lock, chunks, insert_into, reading, take_lock, writing
+from cloud.domain.programmes import BudgetMeter
 from cloud.domain.records import Journal
-from cloud.ports.issues import IssueBatch, IssuedVoucher, IssueTerms, NewVoucher
+from cloud.ports.issues import Allowance, IssueBatch, IssuedVoucher, IssueTerms, NewVoucher
+
+_TAGS_PER_QUERY_MAX = 5_000
 
 
 class SqlIssueStore:
@@ -21,9 +26,10 @@ class SqlIssueStore:
         self._engine = engine
 
     @contextmanager
-    def begin(self) -> Iterator["_Transaction"]:
+    def begin(self) -> Iterator["IssueOpen"]:
         with writing(self._engine) as connection:
-            yield _Transaction(connection)
+            take_lock(connection, Lock.ISSUE)
+            yield IssueOpen(connection)
 
     def find_issue(self, issue_id: UUID) -> tuple[IssueTerms, Sequence[IssuedVoucher]] | None:
         its_programme = _terms().join(issue_batch, issue_batch.c.programme_id == programme.c.programme_id)
@@ -43,9 +49,33 @@ class SqlIssueStore:
             return IssueTerms(**found), [IssuedVoucher(**row) for row in connection.execute(vouchers).mappings()]
 
 
-class _Transaction:
+class IssueOpen:
+    """``IssueTransaction`` on an open connection that has the lock of issuing."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def audit(self) -> SqlAuditLog:
+        return SqlAuditLog(self._connection)
+
+    def get_allowance(self, programme_id: str) -> Allowance:
+        state = find_state(self._connection, programme_id)
+        if state is None:
+            return Allowance(BudgetMeter(0, 0), None)
+        return Allowance(state.budget, state.terms.vouchers_per_holder_max)
+
+    def count_of_holders(self, programme_id: str, holder_tags: Collection[bytes]) -> Mapping[bytes, int]:
+        wanted, counts = sorted(holder_tags), dict[bytes, int]()
+        for start in range(0, len(wanted), _TAGS_PER_QUERY_MAX):
+            some = wanted[start : start + _TAGS_PER_QUERY_MAX]
+            rows = self._connection.execute(
+                select(voucher_holder.c.holder_tag, func.count())
+                .where(voucher_holder.c.programme_id == programme_id, voucher_holder.c.holder_tag.in_(some))
+                .group_by(voucher_holder.c.holder_tag)
+            )
+            counts |= {bytes(tag): count for tag, count in rows}
+        return counts
 
     def find_terms(self, programme_id: str) -> IssueTerms | None:
         found = self._connection.execute(_terms().where(programme.c.programme_id == programme_id)).mappings().one_or_none()
@@ -63,14 +93,40 @@ class _Transaction:
         )
 
     def add_vouchers(self, batch: IssueBatch, vouchers: Sequence[NewVoucher]) -> frozenset[str]:
+        numbers = [one.voucher_no for one in vouchers]
+        staged = find_staged(self._connection, numbers)
         added: set[str] = set()
-        for some in chunks([_row(batch, one) for one in vouchers]):
+        for some in chunks([_row(batch, one) for one in vouchers if one.voucher_no not in staged]):
             statement = insert_into(self._connection, voucher).values(some).on_conflict_do_nothing()
             added.update(self._connection.scalars(statement.returning(voucher.c.voucher_no)))
-        return frozenset(one.voucher_no for one in vouchers) - added
+        holders = [
+            {"voucher_no": one.voucher_no, "programme_id": batch.programme_id, "holder_tag": one.holder_tag}
+            for one in vouchers
+            if one.holder_tag is not None and one.voucher_no in added
+        ]
+        if holders:
+            self._connection.execute(insert(voucher_holder), holders)
+        return frozenset(numbers) - added
 
     def save_journal(self, journal: Journal) -> None:
         insert_journals(self._connection, [journal])
+
+
+def find_staged(connection: Connection, numbers: Sequence[str]) -> frozenset[str]:
+    """Which of these numbers vouchers have that somebody is about to issue."""
+    return _taken(connection, issue_draft_line.c.voucher_no, numbers)
+
+
+def find_issued(connection: Connection, numbers: Sequence[str]) -> frozenset[str]:
+    """Which of these numbers vouchers have."""
+    return _taken(connection, voucher.c.voucher_no, numbers)
+
+
+def _taken(connection: Connection, column: Column[str], numbers: Sequence[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for start in range(0, len(numbers), _TAGS_PER_QUERY_MAX):
+        found.update(connection.scalars(select(column).where(column.in_(numbers[start : start + _TAGS_PER_QUERY_MAX]))))
+    return frozenset(found)
 
 
 def _terms() -> Select[Any]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
+import msgspec
+from sqlalchemy import Connection, Engine, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloud.adapters.sql.audit import SqlAuditLog
+from cloud.adapters.sql.programme_office import find_newest_hand, read_states, write_terms
 from cloud.adapters.sql.tables import (
     door,
     issue_batch,
@@ -15,11 +18,11 @@ from cloud.adapters.sql.tables import (
     item_category,
     merchant,
     programme,
-    programme_merchant_category,
     site,
+    site_county,
     staff,
 )
-from cloud.adapters.sql.transactions import upsert, writing
+from cloud.adapters.sql.transactions import Lock, take_lock, upsert, writing
 from cloud.domain.setup import AccountSetup, DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup, SiteSetup
 from cloud.ports.programmes import NewStaff, TakenError
 
@@ -36,6 +39,7 @@ class SqlSetupStore:
     def begin(self) -> Iterator["_Transaction"]:
         try:
             with writing(self._engine) as connection:
+                take_lock(connection, Lock.ISSUE)
                 yield _Transaction(connection)
         except IntegrityError as problem:
             raise TakenError from problem
@@ -45,10 +49,16 @@ class _Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def issued_face_values(self) -> Mapping[str, int]:
-        issued = exists().where(issue_batch.c.programme_id == programme.c.programme_id)
-        rows = self._connection.execute(select(programme.c.programme_id, programme.c.face_value_twd).where(issued))
-        return {row.programme_id: row.face_value_twd for row in rows}
+    @property
+    def audit(self) -> SqlAuditLog:
+        return SqlAuditLog(self._connection)
+
+    def issued_face_values(self) -> Mapping[str, tuple[int, int]]:
+        return {
+            state.terms.programme_id: (state.terms.face_value_twd, state.issued_twd)
+            for state in read_states(self._connection)
+            if state.issued_count
+        }
 
     def forgotten_programmes(self) -> Mapping[str, date]:
         purged = exists().where(
@@ -63,13 +73,18 @@ class _Transaction:
     def staff_ids(self) -> frozenset[str]:
         return frozenset(self._connection.scalars(select(staff.c.staff_id)))
 
-    def save_programmes(self, programmes: Sequence[ProgrammeSetup]) -> None:
-        upsert(self._connection, programme, [_programme_row(one) for one in programmes])
+    def save_programmes(
+        self, programmes: Sequence[ProgrammeSetup], *, by: str, at: datetime
+    ) -> Sequence[tuple[ProgrammeSetup | None, ProgrammeSetup]]:
+        known = {state.terms.programme_id: state.terms for state in read_states(self._connection)}
+        changed: list[tuple[ProgrammeSetup | None, ProgrammeSetup]] = []
         for one in programmes:
-            taken = programme_merchant_category
-            self._connection.execute(delete(taken).where(taken.c.programme_id == one.programme_id))
-            rows = [{"programme_id": one.programme_id, "merchant_category": name} for name in one.merchant_categories]
-            upsert(self._connection, taken, rows)
+            wanted = msgspec.structs.replace(one, merchant_categories=sorted(one.merchant_categories))
+            before = known.get(one.programme_id)
+            if wanted != before and find_newest_hand(self._connection, one.programme_id) in (None, by):
+                write_terms(self._connection, wanted, by=by, at=at)
+                changed.append((before, wanted))
+        return changed
 
     def save_item_categories(self, items: Sequence[ItemCategorySetup]) -> None:
         upsert(self._connection, item_category, [_item_row(position, one) for position, one in enumerate(items, start=1)])
@@ -83,6 +98,8 @@ class _Transaction:
                 missing = (merchant.c.merchant_id == one.merchant_id) & merchant.c.account_no.is_(None)
                 self._connection.execute(update(merchant).where(missing).values(**_account_row(one.account)))
         upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
+        known = [{"site_id": at.site_id, "county": at.county} for one in merchants for at in one.sites if at.county]
+        upsert(self._connection, site_county, known)
 
     def save_doors(self, doors: Sequence[DoorSetup]) -> None:
         rows = [{"door": one.door, "opens_on": one.opens_on, "closes_on": one.closes_on} for one in doors]
@@ -91,20 +108,6 @@ class _Transaction:
     def add_staff(self, staff_: Sequence[NewStaff]) -> None:
         if staff_:
             self._connection.execute(insert(staff), [_staff_row(one) for one in staff_])
-
-
-def _programme_row(one: ProgrammeSetup) -> dict[str, Any]:
-    return {
-        "programme_id": one.programme_id,
-        "name_zh": one.name_zh,
-        "name_en": one.name_en,
-        "face_value_twd": one.face_value_twd,
-        "starts_on": one.starts_on,
-        "ends_on": one.ends_on,
-        "vouchers_per_order_max": one.vouchers_per_order_max,
-        "signing_key_id": one.signing_key_id,
-        "dispute_days": one.dispute_days,
-    }
 
 
 def _item_row(position: int, one: ItemCategorySetup) -> dict[str, Any]:

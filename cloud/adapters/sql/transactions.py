@@ -34,6 +34,10 @@ class Lock(IntEnum):
     """Every transaction that confirms shares it (a trigger on ``confirmation`` takes it); a settlement has it alone."""
     PURGE = 7_404
     CORRECT = 7_405
+    ISSUE = 7_411
+    """Every transaction that issues, or that changes a programme: what may be issued is judged by what was issued."""
+    AUDIT = 7_412
+    """Every transaction that appends to the audit log, from there to its end: always the last lock that is taken."""
 
 
 @contextmanager

@@ -47,6 +47,17 @@ from cloud.adapters.sql.tables.people import (
     staff,
     web_session,
 )
+from cloud.adapters.sql.tables.programme_office import (
+    audit_entry,
+    audit_head,
+    draw_suffix,
+    draw_win,
+    issue_draft,
+    issue_draft_line,
+    programme_version,
+    site_county,
+    voucher_holder,
+)
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
 from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, issue_purge, voucher
@@ -57,6 +68,8 @@ __all__ = [
     "account_event",
     "application",
     "application_paper",
+    "audit_entry",
+    "audit_head",
     "bank_return",
     "claim",
     "claim_code",
@@ -67,9 +80,13 @@ __all__ = [
     "device_presence",
     "digit_try",
     "door",
+    "draw_suffix",
+    "draw_win",
     "hold",
     "inbox",
     "issue_batch",
+    "issue_draft",
+    "issue_draft_line",
     "issue_purge",
     "item_category",
     "ledger_entry",
@@ -85,6 +102,7 @@ __all__ = [
     "payout_outcome",
     "programme",
     "programme_merchant_category",
+    "programme_version",
     "recovery_code",
     "redemption",
     "redemption_line",
@@ -93,8 +111,10 @@ __all__ = [
     "settlement",
     "settlement_range",
     "site",
+    "site_county",
     "site_profile",
     "staff",
     "voucher",
+    "voucher_holder",
     "web_session",
 ]
