@@ -25,6 +25,7 @@ from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.migrations import check_at_head, migrate
 from cloud.adapters.sql.payouts import SqlPayoutStore
+from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.settlements import SqlSettlementStore
@@ -117,6 +118,11 @@ class Wiring:
     def payouts(self) -> SqlPayoutStore:
         """Payout files and the bank's answers."""
         return SqlPayoutStore(self.engine)
+
+    @cached_property
+    def people(self) -> SqlPeople:
+        """Accounts, read only."""
+        return SqlPeople(self.engine)
 
     @cached_property
     def originator(self) -> Originator:

@@ -64,6 +64,7 @@ DOORS = {
     "boan-scan-2": ("scan", "boan2"),
     "office-1": ("office", "office"),
     "finance-1": ("office", "finance"),
+    "finance-2": ("office", "finance2"),
     "reviewer-1": ("office", "reviewer"),
     "technician-1": ("office", "technician"),
     "auditor-1": ("office", "auditor"),
