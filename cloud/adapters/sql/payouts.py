@@ -65,12 +65,12 @@ class _Transaction:
         self._connection = connection
 
     def payables(self, limit: int) -> Sequence[Payable]:
-        rows = self._connection.execute(_payables().limit(limit)).mappings()
+        rows = self._connection.execute(select_payables().limit(limit)).mappings()
         return [Payable(**row) for row in rows]
 
     def payables_of(self, run_id: UUID) -> Sequence[Payable]:
         mine = select(pay_run_line.c.claim_id).where(pay_run_line.c.run_id == run_id)
-        rows = self._connection.execute(_payables().where(claim.c.claim_id.in_(mine))).mappings()
+        rows = self._connection.execute(select_payables().where(claim.c.claim_id.in_(mine))).mappings()
         return [Payable(**row) for row in rows]
 
     def last_run_no(self) -> int:
@@ -236,7 +236,7 @@ def _files(format: PayoutFormat) -> Select[Any]:
     return select(payout_file.c.file_id, payout_file.c.file_no, payout_file.c.made_at).where(payout_file.c.format == format)
 
 
-def _payables() -> Select[Any]:
+def select_payables() -> Select[Any]:
     """Claims all of whose payouts came back, none among them; a payout without outcome may still be paid."""
     attempts, returned = func.count(payout.c.payout_id), func.count(case((payout_outcome.c.state == "returned", 1)))
     account = (merchant.c.bank_code, merchant.c.account_no, merchant.c.account_name, merchant.c.payee_id)
