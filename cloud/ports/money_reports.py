@@ -145,6 +145,9 @@ class MoneyReports(Protocol):
 
     def find_claim(self, claim_id: UUID, *, merchant_id: str | None) -> ClaimDetail | None: ...
 
+    def merchant_of(self, redemption_id: UUID) -> str | None:
+        """Whose a redemption is; for the programme office."""
+
     def week_claims(self, period_starts_on: date, *, state: PayState | None, after: UUID | None, limit: int) -> WeekClaims:
         """Claims of a week in the order of their ids, behind the one named ``after``."""
 

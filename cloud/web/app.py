@@ -13,12 +13,14 @@ from cloud.ports.people import Person, Role
 from cloud.web import formats
 from cloud.web.access import EVERYBODY, install_access, may
 from cloud.web.account import make_account
+from cloud.web.confirming import undo_until, write_instant
 from cloud.web.identity import LIBRARY_ACCESS, install_identity, is_fresh
 from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
 from cloud.web.merchant import make_merchant
 from cloud.web.office import make_office
 from cloud.web.parts import WebParts
 from cloud.web.public import make_public
+from cloud.web.returned import say_reason
 from cloud.web.scheme import SCHEMES, choose_scheme
 from cloud.web.security import install_headers
 from cloud.web.session import find_person, install_session
@@ -47,7 +49,13 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("office_people", "office.people"),
     ),
     "reviewer": (("merchants", "office.merchants"),),
-    "finance": (("overview", "office.overview"), ("settlements", "office.settlements")),
+    "finance": (
+        ("overview", "office.overview"),
+        ("settlements", "office.settlements"),
+        ("payouts", "office.payouts"),
+        ("returns", "office.returns"),
+        ("cases", "office.cases"),
+    ),
     "technician": (("fleet", "office.kiosks"),),
     "auditor": (
         ("overview", "office.overview"),
@@ -55,6 +63,7 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("merchants", "office.merchants"),
         ("fleet", "office.kiosks"),
         ("settlements", "office.settlements"),
+        ("cases", "office.cases"),
     ),
 }
 """The left rail of each role: word and endpoint. Six words at most."""
@@ -64,6 +73,19 @@ _PEOPLE = ("new_person", "add_person", "person", "change_person", "set_active", 
 _RAIL_OF = {
     "merchant.transaction": "merchant.transactions",
     "merchant.confirm_all_preview": "merchant.claims",
+    "merchant.confirm_some_preview": "merchant.transactions",
+    "merchant.ask_dispute": "merchant.transactions",
+    "merchant.dispute": "merchant.transactions",
+    "office.week": "office.settlements",
+    "office.claim": "office.settlements",
+    "office.pay_run": "office.payouts",
+    "office.prepare": "office.payouts",
+    "office.release": "office.payouts",
+    "office.withdraw_run": "office.payouts",
+    "office.bring_return": "office.returns",
+    "office.look_at_return": "office.returns",
+    "office.case": "office.cases",
+    "office.act_on_case": "office.cases",
     "office.issue": "office.issues",
     "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
@@ -125,6 +147,7 @@ def _install_words(app: Flask, parts: WebParts) -> None:
         browser=formats.browser,
     )
 
+    app.jinja_env.globals.update(say_reason=say_reason, undo_until=undo_until, write_instant=write_instant)
     app.jinja_env.globals.update(
         local_name=formats.local_name, programme_name=formats.programme_name, item_name=formats.item_name, period_at=Period
     )

@@ -15,10 +15,15 @@ from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
+from cloud.adapters.spreadsheets import write_xlsx
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.cases import SqlCaseStore
 from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.disputing import SqlDisputeStore
 from cloud.adapters.sql.factors import SqlFactorStore
+from cloud.adapters.sql.money_reports import SqlMoneyReports
 from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.statements import render_statement
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
 from cloud.services.accounts import PasswordRules
@@ -26,7 +31,7 @@ from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, HoldersFileError, MoneyParts, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
@@ -87,6 +92,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             sheets=partial(_sheets, wiring),
             sheet_vouchers_max=SHEET_VOUCHERS_MAX,
         ),
+        money=_money_parts(wiring),
         clock=wiring.clock,
         wall_clock=SystemClock(),
         randomness=wiring.randomness,
@@ -94,6 +100,19 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
         https=wiring.config.web.https,
         api=make_api(wiring.enrol),
         meters=meters,
+    )
+
+
+def _money_parts(wiring: Wiring) -> MoneyParts:
+    return MoneyParts(
+        reports=SqlMoneyReports(wiring.engine),
+        settlements=wiring.settlements,
+        payouts=wiring.payouts,
+        disputes=SqlDisputeStore(wiring.engine),
+        cases=SqlCaseStore(wiring.engine),
+        originator=lambda: wiring.originator,
+        statement=render_statement,
+        write_sheet=write_xlsx,
     )
 
 

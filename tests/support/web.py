@@ -25,25 +25,33 @@ from werkzeug.test import TestResponse
 from cloud.adapters.holders_file import HoldersError, read_holders
 from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
+from cloud.adapters.spreadsheets import write_xlsx
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.cases import SqlCaseStore
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.disputing import SqlDisputeStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
+from cloud.adapters.sql.money_reports import SqlMoneyReports
+from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.sql.tables import device, device_presence
+from cloud.adapters.statements import render_statement
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import holder_with_digits
+from cloud.domain.payouts import Originator
 from cloud.services.accounts import PasswordRules
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, HoldersFileError, MoneyParts, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from protocol.voucher import encode_voucher
 from tests.fakes.web_people import StillClock
@@ -55,6 +63,7 @@ NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 """Noon of a Friday in Taipei, within the example programme."""
 
 STOP_S = 10
+ORIGINATOR = Originator("0040037", "1234567890", "04595257", "101", "TOURISM VOUCHER PROGRAMME")
 PASSWORD = "voucher-demo"
 DOORS = {
     "boan-admin": ("lodging", "boan"),
@@ -157,6 +166,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
             seal_key=bytes(range(32, 64)),
         ),
         office=OfficeParts(fleet=SqlFleet(engine), issue=partial(_issue, engine), sheets=partial(_sheets, engine)),
+        money=money_parts(engine),
         clock=clock,
         wall_clock=clock,
         randomness=Random(20261120).randbytes,
@@ -164,6 +174,20 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         https=https,
     )
     return Site(make_app(parts), parts, engine, clock, Till(engine))
+
+
+def money_parts(engine: Engine) -> MoneyParts:
+    """What the pages about money need, all of it real."""
+    return MoneyParts(
+        reports=SqlMoneyReports(engine),
+        settlements=SqlSettlementStore(engine),
+        payouts=SqlPayoutStore(engine),
+        disputes=SqlDisputeStore(engine),
+        cases=SqlCaseStore(engine),
+        originator=lambda: ORIGINATOR,
+        statement=render_statement,
+        write_sheet=write_xlsx,
+    )
 
 
 def with_parts(site: Site, **changes: Any) -> Site:

@@ -22,6 +22,7 @@ from cloud.adapters.sql.tables import (
     payout,
     payout_file,
     programme,
+    redemption,
     settlement,
     site,
     staff,
@@ -119,6 +120,12 @@ class SqlMoneyReports:
             row = {name: value for name, value in found.items() if name != "file_no"}
             sent = connection.execute(newest).mappings().one_or_none()
             return ClaimDetail(**(row | dict(sent or {})), payouts=find_payouts(connection, claim_id))
+
+    def merchant_of(self, redemption_id: UUID) -> str | None:
+        wanted = select(redemption.c.merchant_id).where(redemption.c.redemption_id == redemption_id)
+        with reading(self._engine) as connection:
+            found: str | None = connection.scalar(wanted)
+        return found
 
     def week_claims(self, period_starts_on: date, *, state: PayState | None, after: UUID | None, limit: int) -> WeekClaims:
         conditions: list[Any] = [claim.c.period_starts_on == period_starts_on]
