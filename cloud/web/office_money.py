@@ -24,7 +24,7 @@ from cloud.web.access import allow
 from cloud.web.exports import FILE_KINDS, FileKind, claim_file_name, claim_filter, statement_file, transactions_file
 from cloud.web.formats import money, number
 from cloud.web.language import say
-from cloud.web.paging import ORDERS, PAGE_SIZES, find_page, some_day, some_id, some_text
+from cloud.web.paging import ORDERS, PAGE_SIZES, find_page, some_id, some_text
 from cloud.web.parts import WebParts
 from cloud.web.session import signed_in
 
@@ -67,10 +67,10 @@ def add_settlements(office: Blueprint, parts: WebParts) -> None:
         where = url_for(".week", period=closed[-1].period.starts_on) if len(closed) == 1 else url_for(".settlements")
         return redirect(where)
 
-    @office.get("/settlements/week")
+    @office.get("/settlements/<period>")
     @allow("programme_admin", "finance", "auditor", tenant="programme", door=OFFICE_DOOR)
-    def week() -> str:
-        row = next((one for one in parts.reports.settlements() if one.period_starts_on == some_day("period")), None)
+    def week(period: str) -> str:
+        row = next((one for one in parts.reports.settlements() if one.period_starts_on.isoformat() == period), None)
         if row is None:
             abort(404)
         state = next((one for one in PAY_STATES if one == some_text("state")), None)

@@ -25,6 +25,13 @@ def address(web: Site, rule: Rule, redemption_id: UUID) -> str:
         "filename": "style.css",
         "staff_id": STAFF_OF.get(rule.endpoint.partition(".")[0], ""),
         "token": "made-up",
+        "kind": "csv",
+        "claim_id": UUID(int=2),
+        "run_id": UUID(int=3),
+        "digest": "00" * 32,
+        "period": "2026-11-04",
+        "case_kind": "parked",
+        "case_id": "1",
     }
     return web.app.url_map.bind("localhost").build(rule.endpoint, {name: values[name] for name in rule.arguments})
 
