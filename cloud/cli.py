@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from cloud.domain.audit import Head, decode_head
+from cloud.domain.pay_runs import Hands, PayRunError
 from cloud.domain.payouts import Originator, PayoutFormat
 from cloud.domain.setup import Setup, decode_setup
 from cloud.ports.audit import AuditTrail
@@ -38,7 +39,7 @@ from cloud.services.confirm import confirm_all
 from cloud.services.correct import Wish, correct
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.services.issue import Issued
-from cloud.services.pay import import_return, kept_payout_file, make_payout_file, newest_file_no
+from cloud.services.pay import import_return, kept_payout_file, make_payout_file, may_pay, newest_file_no
 from cloud.services.purge import purge_due
 from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
@@ -125,6 +126,8 @@ def make_parser() -> argparse.ArgumentParser:
     pay = add("pay", _pay, "pay every claim that can be paid, in one file for the bank; no file where there is nothing to pay")
     pay.add_argument("--format", choices=get_args(PayoutFormat), required=True)
     pay.add_argument("--out", type=Path, required=True)
+    pay.add_argument("--prepared-by", required=True, metavar="STAFF_ID", help="of finance; stands for what is paid")
+    pay.add_argument("--released-by", required=True, metavar="STAFF_ID", help="of finance; somebody else, who has looked at it")
     again = add("payout-file", _payout_file, "write a payout file that was made before once more, byte for byte")
     again.add_argument("--file-no", type=int, required=True)
     again.add_argument("--out", type=Path, required=True)
@@ -226,7 +229,10 @@ def _settlements(_: argparse.Namespace, parts: Parts) -> None:
 
 def _pay(arguments: argparse.Namespace, parts: Parts) -> None:
     _check_writable(arguments.out)
-    file = make_payout_file(parts.payouts, arguments.format, parts.originator, now=parts.clock.now())
+    hands = Hands(arguments.prepared_by, arguments.released_by)
+    if not may_pay(parts.people, hands):
+        raise CommandError(str(PayRunError("not_finance")))
+    file = make_payout_file(parts.payouts, arguments.format, parts.originator, hands=hands, now=parts.clock.now())
     if file is None:
         _print_json({"file_no": None, "payouts": 0, "total_twd": 0, "newest_file_no": newest_file_no(parts.payouts)})
         return
@@ -244,7 +250,7 @@ def _payout_file(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
-    done = import_return(parts.payouts, _read(arguments.file), now=parts.clock.now(), file_no=arguments.file_no)
+    done = import_return(parts.payouts, _read(arguments.file), by=ACTOR, now=parts.clock.now(), file_no=arguments.file_no)
     _print_json(
         {
             "file_no": done.file_no,

@@ -15,6 +15,7 @@ from cloud.web.access import EVERYBODY, install_access, may
 from cloud.web.account import make_account
 from cloud.web.apply import make_apply
 from cloud.web.business_pages import make_business
+from cloud.web.confirming import undo_until, write_instant
 from cloud.web.identity import LIBRARY_ACCESS, install_identity, is_fresh
 from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
 from cloud.web.merchant import make_merchant
@@ -23,6 +24,7 @@ from cloud.web.parts import WebParts
 from cloud.web.programme_office import make_programme_office
 from cloud.web.protect import install_second_factor_rule
 from cloud.web.public import make_public
+from cloud.web.returned import say_reason
 from cloud.web.review import make_review
 from cloud.web.scheme import SCHEMES, choose_scheme
 from cloud.web.security import install_headers
@@ -59,6 +61,9 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("settlements", "office.settlements"),
         ("payout_accounts", "review.accounts"),
         ("programmes", "programme.programmes"),
+        ("payouts", "office.payouts"),
+        ("returns", "office.returns"),
+        ("cases", "office.cases"),
     ),
     "technician": (("fleet", "office.kiosks"),),
     "auditor": (
@@ -68,6 +73,7 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("fleet", "office.kiosks"),
         ("settlements", "office.settlements"),
         ("audit", "programme.audit"),
+        ("cases", "office.cases"),
     ),
 }
 """The left rail of each role: word and endpoint. Six words at most."""
@@ -83,6 +89,20 @@ _RAIL_OF = {
         for name in ("one", "new", "make", "edit", "change", "items", "save_item", "move_item")
     },
     **{f"programme.{name}": "office.overview" for name in ("signals", "signal_rows")},
+    "merchant.confirm_some_preview": "merchant.transactions",
+    "merchant.ask_dispute": "merchant.transactions",
+    "merchant.dispute": "merchant.transactions",
+    "office.week": "office.settlements",
+    "office.claim": "office.settlements",
+    "office.pay_run": "office.payouts",
+    "office.prepare": "office.payouts",
+    "office.release": "office.payouts",
+    "office.withdraw_run": "office.payouts",
+    "office.bring_return": "office.returns",
+    "office.look_at_return": "office.returns",
+    "office.case": "office.cases",
+    "office.act_on_case": "office.cases",
+    "office.issue": "office.issues",
     "office.claim_code": "office.kiosks",
     "office.ask_revoke": "office.kiosks",
     "office.revoke": "office.kiosks",
@@ -152,6 +172,7 @@ def _install_words(app: Flask, parts: WebParts) -> None:
         browser=formats.browser,
     )
 
+    app.jinja_env.globals.update(say_reason=say_reason, undo_until=undo_until, write_instant=write_instant)
     app.jinja_env.globals.update(
         local_name=formats.local_name, programme_name=formats.programme_name, item_name=formats.item_name, period_at=Period
     )

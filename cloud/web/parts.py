@@ -10,21 +10,28 @@ from uuid import UUID
 from flask import Blueprint
 
 from cloud.domain.banks import BankList
+from cloud.domain.payouts import Originator
 from cloud.domain.working_days import WorkingDays
 from cloud.ports.accounts import AccountStore, FactorStore, WebSessions
 from cloud.ports.audit import AuditTrail
+from cloud.ports.cases import CaseStore
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.disputes import DisputeStore
+from cloud.ports.documents import SheetWriter, StatementMaker
 from cloud.ports.drafts import DraftKind, DraftStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.ingest import IngestStore
 from cloud.ports.merchants import MerchantStore
 from cloud.ports.meters import Unmetered, WebMeters
+from cloud.ports.money_reports import MoneyReports
+from cloud.ports.payouts import PayoutStore
 from cloud.ports.people import People, Throttle
 from cloud.ports.programme_office import ProgrammeOffice
 from cloud.ports.programme_use import ProgrammeUses
 from cloud.ports.reports import Reports
+from cloud.ports.settlements import SettlementStore
 from cloud.ports.signals import SignalReports
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
@@ -113,6 +120,21 @@ class MerchantParts:
 
 
 @dataclass(frozen=True, slots=True)
+class MoneyParts:
+    """What the pages about money need."""
+
+    reports: MoneyReports
+    settlements: SettlementStore
+    payouts: PayoutStore
+    disputes: DisputeStore
+    cases: CaseStore
+    originator: Callable[[], Originator]
+    """Who pays the merchants; asked when a file is made."""
+    statement: StatementMaker
+    write_sheet: SheetWriter
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything :func:`cloud.web.app.make_app` needs."""
 
@@ -127,6 +149,7 @@ class WebParts:
     scan: ScanParts
     office: OfficeParts
     programmes: ProgrammeParts
+    money: MoneyParts
     clock: Clock
     """The programme's calendar: what is judged, confirmed and issued carries its time. May be a simulated one."""
     wall_clock: Clock

@@ -13,22 +13,35 @@ from cloud.adapters.clock import SystemClock
 from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
+from cloud.adapters.spreadsheets import write_xlsx
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.cases import SqlCaseStore
 from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.disputing import SqlDisputeStore
 from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.merchants import SqlMerchantStore
+from cloud.adapters.sql.money_reports import SqlMoneyReports
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.adapters.sql.programme_use import SqlProgrammeUses
 from cloud.adapters.sql.signals import SqlSignals
+from cloud.adapters.statements import render_statement
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, MerchantParts, OfficeParts, ProgrammeParts, ScanParts, WebParts
+from cloud.web.parts import (
+    AccountParts,
+    MerchantParts,
+    MoneyParts,
+    OfficeParts,
+    ProgrammeParts,
+    ScanParts,
+    WebParts,
+)
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.drafts import DraftDesk, one_after_the_other
 from cloud.wiring.metrics import metrics_served
@@ -91,6 +104,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             sheet_vouchers_max=SHEET_VOUCHERS_MAX,
         ),
         programmes=_programme_parts(wiring),
+        money=_money_parts(wiring),
         clock=wiring.clock,
         wall_clock=SystemClock(),
         randomness=wiring.randomness,
@@ -111,6 +125,19 @@ def _programme_parts(wiring: Wiring) -> ProgrammeParts:
         hand_in=DraftDesk(drafts, pepper=wiring.vault.pepper, now=SystemClock().now, run=one_after_the_other()),
         signals=SqlSignals(wiring.engine),
         audit=wiring.audit_trail,
+    )
+
+
+def _money_parts(wiring: Wiring) -> MoneyParts:
+    return MoneyParts(
+        reports=SqlMoneyReports(wiring.engine),
+        settlements=wiring.settlements,
+        payouts=wiring.payouts,
+        disputes=SqlDisputeStore(wiring.engine),
+        cases=SqlCaseStore(wiring.engine),
+        originator=lambda: wiring.originator,
+        statement=render_statement,
+        write_sheet=write_xlsx,
     )
 
 

@@ -25,7 +25,7 @@ from cloud.services.reconcile import check_programmes, check_totals, reconcile
 from cloud.services.settle import settle_due
 from protocol.limits import DIGIT_TRIES_MAX
 from tests.support.bank import answer_p01
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, PROGRAMME_ID, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -65,11 +65,11 @@ def run_two_weeks(till: Till) -> None:
             store = SqlConfirmationStore(till.engine)
             confirm_all(store, merchant_id=place.merchant_id, staff_id=place.staff_id, now=week.starts_at + timedelta(days=2))
         settle_due(SqlSettlementStore(till.engine), now=week.ends_at)
-        file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=week.ends_at)
+        file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=week.ends_at)
         assert file is not None
         if week == WEEK:
             answer = answer_p01(file.content, failures={"3001987654": "22"}, answered_on=date(2026, 11, 12))
-            import_return(SqlPayoutStore(till.engine), answer, now=week.ends_at + timedelta(days=1))
+            import_return(SqlPayoutStore(till.engine), answer, by=HANDS.prepared_by, now=week.ends_at + timedelta(days=1))
     till.redeem(WEEK.following.ends_at)
     till.issue(WEEK.following.ends_at, vouchers=5)
 
@@ -110,13 +110,13 @@ def test_books_are_sound_at_every_step(till: Till) -> None:
     assert breach_of(till) is None
     settle_due(SqlSettlementStore(till.engine), now=WEEK.ends_at)
     assert breach_of(till) is None
-    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=WEEK.ends_at)
+    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=WEEK.ends_at)
     assert file is not None
     assert breach_of(till) is None
     answer = answer_p01(file.content, failures={"3001987654": "22"}, answered_on=date(2026, 11, 12))
-    import_return(SqlPayoutStore(till.engine), answer, now=NOON)
+    import_return(SqlPayoutStore(till.engine), answer, by=HANDS.prepared_by, now=NOON)
     assert breach_of(till) is None
-    make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=WEEK.following.ends_at)
+    make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=WEEK.following.ends_at)
     assert breach_of(till) is None
 
 

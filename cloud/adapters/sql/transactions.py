@@ -79,6 +79,12 @@ def take_lock(connection: Connection, lock: Lock) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(int(lock))))
 
 
+def share_lock(connection: Connection, lock: Lock) -> None:
+    """Keep whoever takes the lock alone from passing until this transaction ends; others may share it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(int(lock))))
+
+
 @contextmanager
 def _failing_as_port() -> Iterator[None]:
     try:

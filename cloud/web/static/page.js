@@ -47,7 +47,7 @@
   let missed = 0;
 
   async function refresh() {
-    if (document.hidden || part.contains(document.activeElement) || part.querySelector("details[open]")) return;
+    if (document.hidden || part.contains(document.activeElement) || part.querySelector("details[open], input:checked")) return;
     const answer = await fetch(location.href, { headers: { "X-Passive": "1" }, redirect: "manual" });
     if (answer.type === "opaqueredirect") return; // signed out meanwhile: the next click says so
     if (!answer.ok) throw new Error("not to be had");

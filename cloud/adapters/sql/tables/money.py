@@ -182,6 +182,7 @@ bank_return = Table(
     Column("file_id", ForeignKey("payout_file.file_id"), nullable=False),
     Column("imported_at", Instant, nullable=False),
     Column("content", LargeBinary, nullable=False),
+    Column("imported_by", String(32), comment="null: before it was noted"),
 )
 
 ledger_entry = Table(
