@@ -11,6 +11,7 @@ Three habits, everywhere:
 No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that is not in this database.
 """
 
+from cloud.adapters.sql.tables.api import api_answer, api_key, connect_event, webhook, webhook_attempt, webhook_message
 from cloud.adapters.sql.tables.base import Instant, metadata
 from cloud.adapters.sql.tables.devices import claim_code, device, device_presence
 from cloud.adapters.sql.tables.money import (
@@ -45,11 +46,14 @@ __all__ = [
     "CLAIM_LINE_VIEW",
     "Instant",
     "account_event",
+    "api_answer",
+    "api_key",
     "bank_return",
     "claim",
     "claim_code",
     "claim_line",
     "confirmation",
+    "connect_event",
     "device",
     "device_presence",
     "digit_try",
@@ -78,4 +82,7 @@ __all__ = [
     "staff",
     "voucher",
     "web_session",
+    "webhook",
+    "webhook_attempt",
+    "webhook_message",
 ]
