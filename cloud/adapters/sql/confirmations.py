@@ -25,13 +25,25 @@ class SqlConfirmationStore:
     def confirm(
         self, redemption_ids: Sequence[UUID] | None, *, merchant_id: str, staff_id: str, confirmed_at: datetime
     ) -> Confirmed:
-        count = vouchers = amount = 0
         with writing(self._engine) as connection:
-            add = _add_on_postgres if connection.dialect.name == "postgresql" else _add_on_sqlite
-            for which in _choices(redemption_ids):
-                some = add(connection, _waiting(which, merchant_id, literal(staff_id), literal(confirmed_at, Instant())))
-                count, vouchers, amount = count + some[0], vouchers + some[1], amount + some[2]
-        return Confirmed(count, vouchers, amount)
+            return confirm_in(connection, redemption_ids, merchant_id=merchant_id, staff_id=staff_id, confirmed_at=confirmed_at)
+
+
+def confirm_in(
+    connection: Connection,
+    redemption_ids: Sequence[UUID] | None,
+    *,
+    merchant_id: str,
+    staff_id: str,
+    confirmed_at: datetime,
+) -> Confirmed:
+    """Confirm within a transaction that is open; see :meth:`cloud.ports.confirmations.ConfirmationStore.confirm`."""
+    count = vouchers = amount = 0
+    add = _add_on_postgres if connection.dialect.name == "postgresql" else _add_on_sqlite
+    for which in _choices(redemption_ids):
+        some = add(connection, _waiting(which, merchant_id, literal(staff_id), literal(confirmed_at, Instant())))
+        count, vouchers, amount = count + some[0], vouchers + some[1], amount + some[2]
+    return Confirmed(count, vouchers, amount)
 
 
 def _choices(redemption_ids: Sequence[UUID] | None) -> Iterator[ColumnElement[bool]]:
