@@ -106,4 +106,8 @@ class WebParts:
     """Whether browsers reach the pages over HTTPS: cookies are then sent over nothing else."""
     api: Blueprint | None = None
     """The devices' HTTP interface, which brings its own authentication."""
+    http_api: Blueprint | None = None
+    """The merchants' programs' HTTP interface, which brings its own authentication too."""
+    api_docs: Blueprint | None = None
+    """The page that describes it."""
     meters: WebMeters = field(default_factory=Unmetered)

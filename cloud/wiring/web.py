@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import FrameType
@@ -16,7 +17,9 @@ from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.api_reports import SqlApiReports
 from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.connect import SqlKeyStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.domain.digits import digit_tagger
@@ -26,6 +29,8 @@ from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.api import make_api
 from cloud.web.app import make_app
+from cloud.web.http_api.blueprint import make_api_docs, make_http_api, operations_of
+from cloud.web.http_api.parts import ApiParts
 from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.metrics import metrics_served
@@ -62,7 +67,7 @@ def serve(wiring: Wiring) -> None:
 
 def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
     passwords = Argon2Passwords()
-    return WebParts(
+    parts = WebParts(
         reports=wiring.reports,
         people=SqlPeople(wiring.engine),
         choices=SqlChoices(wiring.engine),
@@ -95,6 +100,24 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
         api=make_api(wiring.enrol),
         meters=meters,
     )
+    return _with_http_api(wiring, parts)
+
+
+def _with_http_api(wiring: Wiring, parts: WebParts) -> WebParts:
+    keys = SqlKeyStore(wiring.engine)
+    api = ApiParts(
+        keys=keys,
+        confirming=keys,
+        reports=SqlApiReports(wiring.engine),
+        choices=parts.choices,
+        scan=parts.scan,
+        throttle=parts.throttle,
+        clock=parts.clock,
+        wall_clock=parts.wall_clock,
+        randomness=parts.randomness,
+    )
+    operations = operations_of(api)
+    return replace(parts, http_api=make_http_api(operations, api), api_docs=make_api_docs(operations))
 
 
 def _issue(wiring: Wiring, programme_id: str, holders_csv: bytes, *, issue_id: UUID, staff_id: str, now: datetime) -> Issued:

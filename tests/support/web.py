@@ -26,8 +26,10 @@ from cloud.adapters.holders_file import HoldersError, read_holders
 from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.api_reports import SqlApiReports
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.connect import SqlKeyStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
@@ -43,6 +45,8 @@ from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
 from cloud.web.app import make_app
+from cloud.web.http_api.blueprint import make_api_docs, make_http_api, operations_of
+from cloud.web.http_api.parts import ApiParts
 from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from protocol.voucher import encode_voucher
@@ -162,7 +166,26 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         web_secret=bytes(range(64, 96)),
         https=https,
     )
+    parts = with_http_api(parts, engine)
     return Site(make_app(parts), parts, engine, clock, Till(engine))
+
+
+def with_http_api(parts: WebParts, engine: Engine) -> WebParts:
+    """The same parts with the interface of merchants' programs, which is made of some of them."""
+    keys = SqlKeyStore(engine)
+    api = ApiParts(
+        keys=keys,
+        confirming=keys,
+        reports=SqlApiReports(engine),
+        choices=parts.choices,
+        scan=parts.scan,
+        throttle=parts.throttle,
+        clock=parts.clock,
+        wall_clock=parts.wall_clock,
+        randomness=parts.randomness,
+    )
+    operations = operations_of(api)
+    return replace(parts, http_api=make_http_api(operations, api), api_docs=make_api_docs(operations))
 
 
 def with_parts(site: Site, **changes: Any) -> Site:
