@@ -112,7 +112,7 @@ def _operation(one: Operation) -> Document:
         parameters.append(_idempotency_key())
         said["requestBody"] = {"required": True, "content": {"application/json": {"schema": _of(one.body)}}}
     else:
-        parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string", "maxLength": 200}})
+        parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
     said["parameters"] = parameters
     said["responses"] = _responses(one)
     return said
