@@ -277,7 +277,17 @@ def test_a_cursor_is_of_one_list(web: Site) -> None:
 
 def test_a_query_that_does_not_fit_is_refused(till: Program) -> None:
     days = ("first_day=yesterday", "first_day=0001-01-01")
-    for query in ("limit=0", "limit=201", "limit=ten", "page=2", "limit=1&limit=2", "state=lost", *days):
+    for query in (
+        "limit=0",
+        "limit=201",
+        "limit=ten",
+        "page=2",
+        "limit=1&limit=2",
+        "state=lost",
+        "state=null",
+        "cursor=null",
+        *days,
+    ):
         answer = till.get(f"/transactions?{query}")
         assert (answer.status_code, answer.json["code"]) == (400, "bad_request"), query
         assert answer.json["errors"]

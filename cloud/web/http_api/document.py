@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cloud.domain import webhooks
 from cloud.web.http_api import bodies
 from cloud.web.http_api.operations import API_PATH, Operation
 from cloud.web.http_api.problems import KINDS, MEDIA_TYPE, REASONS, reason_status
@@ -19,11 +20,11 @@ Document = dict[str, Any]
 _SCHEMA: Final = "#/components/schemas/{name}"
 
 EVENTS: Final[dict[str, tuple[type[msgspec.Struct], str]]] = {
-    "redemption.accepted": (bodies.RedemptionAcceptedData, "An order was redeemed at a kiosk, on a phone or by a program."),
-    "confirmation.made": (bodies.ConfirmationMadeData, "Transactions were confirmed, one or many at once."),
-    "claim.settled": (bodies.ClaimSettledData, "The weekly settlement made a claim."),
-    "payout.paid": (bodies.PayoutData, "The bank credited a payout."),
-    "payout.returned": (bodies.PayoutData, "The bank sent a payout back; it is paid again once the account is put right."),
+    "redemption.accepted": (webhooks.RedemptionAcceptedData, "An order was redeemed at a kiosk, on a phone or by a program."),
+    "confirmation.made": (webhooks.ConfirmationMadeData, "Transactions were confirmed, one or many at once."),
+    "claim.settled": (webhooks.ClaimSettledData, "The weekly settlement made a claim."),
+    "payout.paid": (webhooks.PayoutData, "The bank credited a payout."),
+    "payout.returned": (webhooks.PayoutData, "The bank sent a payout back; it is paid again once the account is put right."),
 }
 """What webhooks tell of."""
 

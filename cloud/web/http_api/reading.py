@@ -44,8 +44,11 @@ def read_query(kind: type[Body]) -> Body:
         query = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as problem:
         raise ApiError("bad_request", errors=[_field_problem(problem)]) from problem
-    for name in kind.__struct_fields__:
+    for name in values:
         value = getattr(query, name)
+        if value is None:
+            # msgspec reads the text "null" as nothing given; whoever writes it means something else.
+            raise invalid(name, "null is no value here", code="bad_request")
         if isinstance(value, date) and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
             raise invalid(name, f"a year from {_FIRST_YEAR} to {_LAST_YEAR}", code="bad_request")
     return query
