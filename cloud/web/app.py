@@ -13,6 +13,7 @@ from cloud.ports.people import Person, Role
 from cloud.web import formats
 from cloud.web.access import EVERYBODY, install_access, may
 from cloud.web.account import make_account
+from cloud.web.connect import make_connect
 from cloud.web.http_api.problems import api_status
 from cloud.web.identity import LIBRARY_ACCESS, install_identity, is_fresh
 from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
@@ -37,6 +38,7 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("claims", "merchant.claims"),
         ("kiosks", "merchant.kiosks"),
         ("people", "merchant.people"),
+        ("connect", "connect.overview"),
     ),
     "scan_staff": (("scan", "staff.start"),),
     "programme_admin": (
@@ -64,6 +66,10 @@ _PEOPLE = ("new_person", "add_person", "person", "change_person", "set_active", 
 
 _RAIL_OF = {
     "merchant.transaction": "merchant.transactions",
+    **{
+        f"connect.{name}": "connect.overview"
+        for name in ("new_key", "add_key", "key", "new_webhook", "add_webhook", "webhook", "rotate")
+    },
     "merchant.confirm_all_preview": "merchant.claims",
     "office.issue": "office.issues",
     "office.claim_code": "office.kiosks",
@@ -88,7 +94,14 @@ def make_app(parts: WebParts) -> Flask:
     _install_words(app, parts)
     _install_error_pages(app)
     install_identity(app, parts)
-    for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts), make_account(parts)):
+    for blueprint in (
+        make_public(parts),
+        make_merchant(parts),
+        make_staff(parts),
+        make_office(parts),
+        make_account(parts),
+        make_connect(parts),
+    ):
         app.register_blueprint(blueprint)
     if parts.api_docs is not None:
         app.register_blueprint(parts.api_docs)

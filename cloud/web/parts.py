@@ -15,6 +15,7 @@ from cloud.ports.accounts import AccountStore, FactorStore, WebSessions
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.connect import KeyStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.ingest import IngestStore
 from cloud.ports.meters import Unmetered, WebMeters
@@ -22,6 +23,7 @@ from cloud.ports.people import People, Throttle
 from cloud.ports.reports import Reports
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from protocol.voucher import KeyRing
 
 
@@ -83,6 +85,14 @@ class AccountParts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectParts:
+    """A merchant's keys and webhooks."""
+
+    keys: KeyStore
+    webhooks: WebhookDesk
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything :func:`cloud.web.app.make_app` needs."""
 
@@ -95,6 +105,7 @@ class WebParts:
     confirmations: ConfirmationStore
     scan: ScanParts
     office: OfficeParts
+    connect: ConnectParts
     clock: Clock
     """The programme's calendar: what is judged, confirmed and issued carries its time. May be a simulated one."""
     wall_clock: Clock

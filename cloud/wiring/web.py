@@ -15,6 +15,7 @@ from cloud.adapters.clock import SystemClock
 from cloud.adapters.holders_file import HoldersError
 from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
+from cloud.adapters.secret_box import SecretBox
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.api_reports import SqlApiReports
@@ -22,16 +23,18 @@ from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.connect import SqlKeyStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.sql.webhooks import SqlWebhookStore
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
 from cloud.services.accounts import PasswordRules
 from cloud.services.issue import Issued, IssueError
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from cloud.web.api import make_api
 from cloud.web.app import make_app
 from cloud.web.http_api.blueprint import make_api_docs, make_http_api, operations_of
 from cloud.web.http_api.parts import ApiParts
-from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, ConnectParts, HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
@@ -91,6 +94,15 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             issue=partial(_issue, wiring),
             sheets=partial(_sheets, wiring),
             sheet_vouchers_max=SHEET_VOUCHERS_MAX,
+        ),
+        connect=ConnectParts(
+            keys=SqlKeyStore(wiring.engine),
+            webhooks=WebhookDesk(
+                SqlWebhookStore(wiring.engine),
+                SecretBox(wiring.vault.web_secret),
+                wiring.randomness,
+                plain_http=wiring.config.webhooks.private,
+            ),
         ),
         clock=wiring.clock,
         wall_clock=SystemClock(),

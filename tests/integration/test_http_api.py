@@ -285,7 +285,6 @@ def test_a_query_that_does_not_fit_is_refused(till: Program) -> None:
         "limit=1&limit=2",
         "state=lost",
         "state=null",
-        "cursor=null",
         *days,
     ):
         answer = till.get(f"/transactions?{query}")

@@ -25,6 +25,7 @@ from werkzeug.test import TestResponse
 from cloud.adapters.holders_file import HoldersError, read_holders
 from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
+from cloud.adapters.secret_box import SecretBox
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.api_reports import SqlApiReports
 from cloud.adapters.sql.choices import SqlChoices
@@ -37,6 +38,7 @@ from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.tables import device, device_presence
+from cloud.adapters.sql.webhooks import SqlWebhookStore
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import holder_with_digits
@@ -44,10 +46,11 @@ from cloud.services.accounts import PasswordRules
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from cloud.web.app import make_app
 from cloud.web.http_api.blueprint import make_api_docs, make_http_api, operations_of
 from cloud.web.http_api.parts import ApiParts
-from cloud.web.parts import AccountParts, HoldersFileError, OfficeParts, ScanParts, WebParts
+from cloud.web.parts import AccountParts, ConnectParts, HoldersFileError, OfficeParts, ScanParts, WebParts
 from cloud.web.throttle import MemoryThrottle
 from protocol.voucher import encode_voucher
 from tests.fakes.web_people import StillClock
@@ -160,6 +163,12 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
             seal_key=bytes(range(32, 64)),
         ),
         office=OfficeParts(fleet=SqlFleet(engine), issue=partial(_issue, engine), sheets=partial(_sheets, engine)),
+        connect=ConnectParts(
+            keys=SqlKeyStore(engine),
+            webhooks=WebhookDesk(
+                SqlWebhookStore(engine), SecretBox(bytes(range(64, 96))), Random(7).randbytes, plain_http=False
+            ),
+        ),
         clock=clock,
         wall_clock=clock,
         randomness=Random(20261120).randbytes,

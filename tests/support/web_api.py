@@ -8,13 +8,32 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from cloud.adapters.sql.connect import SqlKeyStore
+from cloud.domain.webhooks import EVENTS
+from cloud.ports.connect import ConnectEvent
 from cloud.ports.people import Person
+from cloud.ports.webhooks import Attempt, MessageState
 from cloud.services.accounts import Hand
-from cloud.services.connect import KeyForm, make_key
+from cloud.services.connect import KeyForm, make_key, revoke_key
+from cloud.services.webhooks import WebhookForm, make_webhook
 from tests.support.web import Site
 
 SCOPES = frozenset({"redeem", "read", "confirm"})
 SITES = {"boan-admin": "boan-lobby", "yunling-admin": "yunling-gate"}
+
+NEEDS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("checkVoucher", "redeemOrder", "releaseVouchers"), frozenset({"redeem"})),
+    "getOrder": frozenset({"redeem", "read"}),
+    **dict.fromkeys(("listItemCategories", "listProgrammes", "getKey"), frozenset({"redeem", "read", "confirm"})),
+    **dict.fromkeys(
+        (
+            "listTransactions", "getTransaction", "listConfirmations", "listClaims", "getClaim", "listClaimLines",
+            "listPayouts",
+        ),
+        frozenset({"read"}),
+    ),
+    "confirm": frozenset({"confirm"}),
+}  # fmt: skip
+"""Which scopes of a key open an operation: one of these is enough."""
 
 
 @dataclass
@@ -39,13 +58,17 @@ class Program:
 
 
 def admit_program(
-    site: Site, admin_id: str = "boan-admin", *, scopes: frozenset[str] = SCOPES, name: str = "POS 3", days: int = 365
+    site: Site,
+    admin_id: str = "boan-admin",
+    *,
+    scopes: frozenset[str] = SCOPES,
+    name: str = "POS 3",
+    days: int = 365,
+    key_id: str = "",
 ) -> Program:
     """Make a key for a merchant's program."""
-    admin = site.parts.people.find_person(admin_id)
-    assert isinstance(admin, Person)
-    key_id = f"k-{site.parts.randomness(6).hex()}"
-    hand = Hand(admin, site.clock.now(), "127.0.0.1")
+    key_id = key_id or f"k-{site.parts.randomness(6).hex()}"
+    hand = Hand(_admin(site, admin_id), site.clock.now(), "127.0.0.1")
     made = make_key(
         SqlKeyStore(site.engine),
         hand,
@@ -58,4 +81,43 @@ def admit_program(
     return Program(site, made, key_id)
 
 
-A_YEAR = timedelta(days=365)
+def connect_boan(site: Site) -> None:
+    """Give the first merchant a key and a webhook that the list of routes knows by name."""
+    admit_program(site, key_id="k-boan")
+    hand = Hand(_admin(site, "boan-admin"), site.clock.now(), "127.0.0.1")
+    form = WebhookForm("https://pos.example.tw/hook", frozenset(EVENTS))
+    made = make_webhook(site.parts.connect.webhooks, hand, form, webhook_id="w-boan", calendar=site.clock.now())
+    assert isinstance(made, str), made
+
+
+def connect_life(site: Site) -> None:
+    """Keys and webhooks of the first merchant, in every state that they have, for pictures."""
+    hand = Hand(_admin(site, "boan-admin"), site.clock.now(), "127.0.0.1")
+    till = admit_program(site, key_id="k-lobby", name="大廳收銀機 3 號", scopes=frozenset({"redeem"}))
+    assert till.get("/key").status_code == 200
+    admit_program(site, key_id="k-books", name="會計系統", scopes=frozenset({"read", "confirm"}), days=0)
+    admit_program(site, key_id="k-old", name="舊訂房系統", scopes=SCOPES)
+    revoke_key(site.parts.connect.keys, hand, "k-old")
+    store, now = site.parts.connect.webhooks.store, site.clock.now()
+    for webhook_id, url in (
+        ("w-pos", "https://pos.boan.example.tw/voucher-kiosk/hook"),
+        ("w-gone", "https://old.boan.example.tw/"),
+    ):
+        form = WebhookForm(url, frozenset(EVENTS))
+        made = make_webhook(site.parts.connect.webhooks, hand, form, webhook_id=webhook_id, calendar=now - timedelta(days=2))
+        assert isinstance(made, str), made
+        found = store.find(webhook_id, merchant_id="boan-hotel")
+        assert found is not None
+        store.gather(found, calendar=now, now=now)
+    states: tuple[MessageState, ...] = ("delivered", "delivered", "given_up", "waiting")
+    for number, message in enumerate(store.due("w-pos", now=now, limit=100)[:-1]):
+        state = states[number % 4]
+        attempt = Attempt(now, {"delivered": 204, "given_up": 500}.get(state), "" if state != "waiting" else "too_slow", 41)
+        store.record(message, attempt, state=state, next_at=now + timedelta(minutes=5), wait_until=None)
+    store.disable("w-gone", ConnectEvent(now, "boan-hotel", "webhook_disabled", "w-gone", None, "", "unreachable"))
+
+
+def _admin(site: Site, admin_id: str) -> Person:
+    admin = site.parts.people.find_person(admin_id)
+    assert admin is not None
+    return admin

@@ -25,6 +25,9 @@ def address(web: Site, rule: Rule, redemption_id: UUID) -> str:
         "filename": "style.css",
         "staff_id": STAFF_OF.get(rule.endpoint.partition(".")[0], ""),
         "token": "made-up",
+        "key_id": "k-boan",
+        "webhook_id": "w-boan",
+        "claim_id": UUID(int=2),
     }
     return web.app.url_map.bind("localhost").build(rule.endpoint, {name: values[name] for name in rule.arguments})
 

@@ -16,6 +16,7 @@ from cloud.web.http_api.parts import ApiParts
 from cloud.web.http_api.problems import KINDS, REASONS, reason_status
 from cloud.web.http_api.rates import RateMeter
 from cloud.web.http_api.till import Till
+from cloud.web.language import catalogues
 from cloud.web.session import HTTP_API
 from protocol.messages import CheckAccepted, RedeemAccepted, Released
 
@@ -119,6 +120,14 @@ def make_api_docs(operations: Sequence[Operation]) -> Blueprint:
     @blueprint.get("/api/docs")
     @everybody
     def docs() -> str:
-        return render_template("api_docs.html", document=document, kinds=KINDS, reasons=REASONS, reason_status=reason_status)
+        sentences = {reason: catalogues().reasons.sentence(reason, "en") for reason in REASONS}
+        return render_template(
+            "api_docs.html",
+            document=document,
+            kinds=KINDS,
+            reasons=REASONS,
+            sentences=sentences,
+            reason_status=reason_status,
+        )
 
     return blueprint
