@@ -4,6 +4,7 @@ Whoever makes or takes away a key, or changes where messages go, must have prove
 a secret are shown once, on the page that answers the form, and stand nowhere else; that page is never stored by a browser.
 """
 
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -45,6 +46,10 @@ def make_connect(parts: WebParts) -> Blueprint:
             events=parts.connect.keys.events_of(merchant_id, limit=EVENTS_SHOWN),
             now=parts.wall_clock.now(),
         )
+
+    @connect.app_context_processor
+    def notices() -> dict[str, object]:
+        return {"dead_webhooks": partial(_dead_webhooks, parts)}
 
     _add_keys(connect, parts, changers)
     _add_webhooks(connect, parts, lookers, changers)
@@ -147,6 +152,12 @@ def _add_webhooks(connect: Blueprint, parts: WebParts, lookers: object, changers
             abort(404)
         flash(say("connect.webhook.resent"))
         return redirect(url_for(".webhook", webhook_id=webhook_id))
+
+
+def _dead_webhooks(parts: WebParts) -> list[Webhook]:
+    """Webhooks that were disabled because nobody took what they told; for the first page, where it must be seen."""
+    webhooks = parts.connect.webhooks.store.webhooks_of(merchant_of(signed_in()))
+    return [one for one in webhooks if one.state == "disabled"]
 
 
 def _key(parts: WebParts, key_id: str) -> ApiKey:

@@ -48,7 +48,11 @@ CHECKED: Final = (
 )
 
 
-_CONFIG: Final = {"generation": {"with-security-parameters": False, "allow-x00": True}}
+_REJECTED: Final = [400, 401, 403, 404, 405, 413, 415, 422, 429]
+_CONFIG: Final = {
+    "generation": {"with-security-parameters": False, "allow-x00": True},
+    "checks": {"negative_data_rejection": {"expected-statuses": _REJECTED}},
+}
 """Keys are our own business: the ones that do not count have their tests."""
 
 
@@ -169,7 +173,7 @@ class Fuzz:
         sent += [one for one in vouchers if isinstance(one, dict)] if isinstance(vouchers, list) else []
         said = [one["last_four"] for one in sent if isinstance(one.get("last_four"), str)]
         # Four digits stand in many numbers by chance; as a text of their own they would stand in quotation marks.
-        return not any(json.dumps(text) in response.text for text in said if len(text) == ID_DIGITS_LENGTH)
+        return not any(json.dumps(text) in response.text for text in said if len(text) == ID_DIGITS_LENGTH and text.isdigit())
 
 
 def _told(failure: BaseException) -> str:

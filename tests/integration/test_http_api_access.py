@@ -22,6 +22,7 @@ from cloud.adapters.sql.tables import (
     site,
     staff,
 )
+from cloud.ports.connect import ConnectEvent
 from cloud.services.settle import settle_due
 from tests.support.web import NOW, Site, issue, open_site
 from tests.support.web_api import NEEDS, SCOPES, Program, admit_program, connect_boan
@@ -269,3 +270,14 @@ def test_a_webhook_is_made_rotated_paused_and_removed_on_the_pages(web: Site) ->
         assert (found.state if found else "removed") == state
         admin.get(path)
     assert admin.status == 404
+
+
+def test_a_webhook_that_was_disabled_is_told_on_the_first_page(web: Site) -> None:
+    connect_boan(web)
+    event = ConnectEvent(NOW, "boan-hotel", "webhook_disabled", "w-boan", None, "", "unreachable")
+    web.parts.connect.webhooks.store.disable("w-boan", event)
+    admin, foreign = web.visitor("boan-admin"), web.visitor("yunling-admin")
+    for visitor, told in ((admin, True), (foreign, False)):
+        for path in ("/merchant/", "/merchant/connect"):
+            visitor.get(path)
+            assert ("通知已停用：https://pos.example.tw/hook" in visitor.page) is told, path

@@ -99,22 +99,20 @@ def connect_life(site: Site) -> None:
     admit_program(site, key_id="k-old", name="舊訂房系統", scopes=SCOPES)
     revoke_key(site.parts.connect.keys, hand, "k-old")
     store, now = site.parts.connect.webhooks.store, site.clock.now()
-    for webhook_id, url in (
-        ("w-pos", "https://pos.boan.example.tw/voucher-kiosk/hook"),
-        ("w-gone", "https://old.boan.example.tw/"),
-    ):
-        form = WebhookForm(url, frozenset(EVENTS))
-        made = make_webhook(site.parts.connect.webhooks, hand, form, webhook_id=webhook_id, calendar=now - timedelta(days=2))
+    for merchant, webhook_id in (("boan", "w-pos"), ("yunling", "w-gone")):
+        form = WebhookForm(f"https://pos.{merchant}.example.tw/voucher-kiosk/hook", frozenset(EVENTS))
+        by = Hand(_admin(site, f"{merchant}-admin"), now, "127.0.0.1")
+        made = make_webhook(site.parts.connect.webhooks, by, form, webhook_id=webhook_id, calendar=now - timedelta(days=2))
         assert isinstance(made, str), made
-        found = store.find(webhook_id, merchant_id="boan-hotel")
-        assert found is not None
-        store.gather(found, calendar=now, now=now)
+    found = store.find("w-pos", merchant_id="boan-hotel")
+    assert found is not None
+    store.gather(found, calendar=now, now=now)
     states: tuple[MessageState, ...] = ("delivered", "delivered", "given_up", "waiting")
     for number, message in enumerate(store.due("w-pos", now=now, limit=100)[:-1]):
         state = states[number % 4]
         attempt = Attempt(now, {"delivered": 204, "given_up": 500}.get(state), "" if state != "waiting" else "too_slow", 41)
         store.record(message, attempt, state=state, next_at=now + timedelta(minutes=5), wait_until=None)
-    store.disable("w-gone", ConnectEvent(now, "boan-hotel", "webhook_disabled", "w-gone", None, "", "unreachable"))
+    store.disable("w-gone", ConnectEvent(now, "yunling-park", "webhook_disabled", "w-gone", None, "", "unreachable"))
 
 
 def _admin(site: Site, admin_id: str) -> Person:

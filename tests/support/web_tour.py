@@ -69,7 +69,6 @@ CONNECT_PAGES = {
     "connect-key-revoked": "/merchant/connect/keys/k-old",
     "connect-webhook-new": "/merchant/connect/webhooks/new",
     "connect-webhook": "/merchant/connect/webhooks/w-pos",
-    "connect-webhook-disabled": "/merchant/connect/webhooks/w-gone",
     "api-docs": "/api/docs",
 }
 STARTS = {"reviewer-1": "reviewer-start", "finance-1": "finance-start", "auditor-1": "auditor-start"}
@@ -294,6 +293,10 @@ class Tour:
         self._stop("connect-webhook-new-wrong")
         self._type("#url", "https://book.example.tw/")
         self._stop("connect-webhook-made")
+        self._enter("yunling-admin")
+        self._stop("merchant-overview-webhook-disabled")
+        self._see("connect-disabled", "/merchant/connect")
+        self._see("connect-webhook-disabled", "/merchant/connect/webhooks/w-gone")
 
     def _problems(self) -> None:
         self._enter("office-1")
