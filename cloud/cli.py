@@ -96,6 +96,7 @@ class Parts(Protocol):
     def run_web(self) -> None: ...
     def run_ingest(self) -> None: ...
     def run_schedule(self) -> None: ...
+    def run_webhooks(self) -> None: ...
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -120,6 +121,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("web", lambda _, parts: parts.run_web(), "serve pages and HTTP interface until stopped")
     add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped; several may run on PostgreSQL")
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
+    add("webhooks", lambda _, parts: parts.run_webhooks(), "tell merchants' servers what happened, until stopped")
     add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
     add("settle", _settle, "close every week that has ended; safe to repeat")
     add("settlements", _settlements, "list the closed weeks, newest first, one JSON object per line")

@@ -63,6 +63,13 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether the ingest worker writes a line for every answer too: its request's id and trace. Not for peaks."""
 
 
+class Webhooks(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may be told what happened."""
+
+    private: bool = False
+    """For demonstrations and tests only: whether plain HTTP and addresses of this machine and network will do."""
+
+
 class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who pays the merchants, as the bank knows them."""
 
@@ -97,6 +104,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics: Metrics | None = None
     """Absent: nothing is served."""
     log: Log = msgspec.field(default_factory=Log)
+    webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     originator: Originator = msgspec.field(default_factory=Originator)
 
 

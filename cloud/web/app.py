@@ -3,7 +3,7 @@
 Nothing is read or opened here: whoever calls :func:`make_app` brings the parts.
 """
 
-from flask import Flask, Response, render_template, request, url_for
+from flask import Blueprint, Flask, Response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -16,6 +16,8 @@ from cloud.web.account import make_account
 from cloud.web.apply import make_apply
 from cloud.web.business_pages import make_business
 from cloud.web.confirming import undo_until, write_instant
+from cloud.web.connect import make_connect
+from cloud.web.http_api.problems import api_status
 from cloud.web.identity import LIBRARY_ACCESS, install_identity, is_fresh
 from cloud.web.language import LANGUAGES, choose_language, load_catalogues, say
 from cloud.web.merchant import make_merchant
@@ -44,6 +46,7 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("kiosks", "merchant.kiosks"),
         ("people", "merchant.people"),
         ("business", "business.profile"),
+        ("connect", "connect.overview"),
     ),
     "applicant": (("application", "apply.own"),),
     "scan_staff": (("scan", "staff.start"),),
@@ -82,6 +85,10 @@ _PEOPLE = ("new_person", "add_person", "person", "change_person", "set_active", 
 
 _RAIL_OF = {
     "merchant.transaction": "merchant.transactions",
+    **{
+        f"connect.{name}": "connect.overview"
+        for name in ("new_key", "add_key", "key", "new_webhook", "add_webhook", "webhook", "rotate")
+    },
     "merchant.confirm_all_preview": "merchant.claims",
     **{f"office.{name}": "programme.programmes" for name in ("issues", "issue", "draft", "issue_one", "discard_one")},
     **{
@@ -130,12 +137,22 @@ def make_app(parts: WebParts) -> Flask:
     _install_words(app, parts)
     _install_error_pages(app)
     install_identity(app, parts)
-    for blueprint in (make_public(parts), make_merchant(parts), make_staff(parts), make_office(parts), make_account(parts)):
+    for blueprint in (
+        make_public(parts),
+        make_merchant(parts),
+        make_staff(parts),
+        make_office(parts),
+        make_account(parts),
+        make_connect(parts),
+    ):
         app.register_blueprint(blueprint)
     for blueprint in (make_apply(parts), make_review(parts), make_business(parts)):
         app.register_blueprint(blueprint)
     app.register_blueprint(make_programme_office(parts))
-    devices = () if parts.api is None else [name for name in app.view_functions if name.startswith(f"{parts.api.name}.")]
+    if parts.api_docs is not None:
+        app.register_blueprint(parts.api_docs)
+    names = tuple(f"{blueprint.name}." for blueprint in _cookieless(parts))
+    devices = [name for name in app.view_functions if names and name.startswith(names)]
     install_access(app, is_fresh=is_fresh, others={**LIBRARY_ACCESS, **dict.fromkeys(devices, EVERYBODY)})
     install_second_factor_rule(app, parts)
     return app
@@ -153,9 +170,13 @@ def _install_csrf(app: Flask, parts: WebParts) -> None:
     # The secret behind the forms lives as long as the session, so no time limit of its own: a page left open over lunch works.
     app.config.update(WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_SSL_STRICT=parts.https)
     protection = CSRFProtect(app)
-    if parts.api is not None:
-        protection.exempt(parts.api)
-        app.register_blueprint(parts.api)
+    for cookieless in _cookieless(parts):
+        protection.exempt(cookieless)
+        app.register_blueprint(cookieless)
+
+
+def _cookieless(parts: WebParts) -> list[Blueprint]:
+    return [blueprint for blueprint in (parts.api, parts.http_api) if blueprint is not None]
 
 
 def _install_words(app: Flask, parts: WebParts) -> None:
@@ -206,10 +227,12 @@ def _rail(person: Person | None) -> dict[str, object]:
 
 def _install_error_pages(app: Flask) -> None:
     @app.errorhandler(HTTPException)
-    def say_status(problem: HTTPException) -> tuple[str, int] | HTTPException:
+    def say_status(problem: HTTPException) -> tuple[str, int] | HTTPException | Response:
         status = problem.code or 500
         if status < 400:
             return problem
+        if request.path.startswith("/api/"):
+            return api_status(problem)
         return render_template("problem.html", words=_PAGES.get(status, "500")), status
 
     @app.errorhandler(CSRFError)

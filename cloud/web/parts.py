@@ -18,6 +18,7 @@ from cloud.ports.cases import CaseStore
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.connect import KeyStore
 from cloud.ports.disputes import DisputeStore
 from cloud.ports.documents import SheetWriter, StatementMaker
 from cloud.ports.drafts import DraftKind, DraftStore
@@ -35,6 +36,7 @@ from cloud.ports.settlements import SettlementStore
 from cloud.ports.signals import SignalReports
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from protocol.voucher import KeyRing
 
 
@@ -135,6 +137,14 @@ class MoneyParts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectParts:
+    """A merchant's keys and webhooks."""
+
+    keys: KeyStore
+    webhooks: WebhookDesk
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything :func:`cloud.web.app.make_app` needs."""
 
@@ -150,6 +160,7 @@ class WebParts:
     office: OfficeParts
     programmes: ProgrammeParts
     money: MoneyParts
+    connect: ConnectParts
     clock: Clock
     """The programme's calendar: what is judged, confirmed and issued carries its time. May be a simulated one."""
     wall_clock: Clock
@@ -163,4 +174,8 @@ class WebParts:
     """Whether the office's people and merchants' admins must set up a second factor before anything else."""
     api: Blueprint | None = None
     """The devices' HTTP interface, which brings its own authentication."""
+    http_api: Blueprint | None = None
+    """The merchants' programs' HTTP interface, which brings its own authentication too."""
+    api_docs: Blueprint | None = None
+    """The page that describes it."""
     meters: WebMeters = field(default_factory=Unmetered)

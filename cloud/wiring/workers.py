@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from cloud.adapters.clock import SystemClock
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import MqttLine, worker_tls
@@ -19,19 +20,27 @@ from cloud.adapters.mqtt_session import BrokerAddress
 from cloud.adapters.only_worker import only_worker
 from cloud.adapters.postgres_ingest import ANSWER_WAIT_S
 from cloud.adapters.postgres_session_locks import PostgresSessionLocks
+from cloud.adapters.secret_box import SecretBox
 from cloud.adapters.session_keeper import SessionKeeper
 from cloud.adapters.sql.parking import SqlParking
+from cloud.adapters.sql.webhooks import SqlWebhookStore
+from cloud.adapters.webhook_post import WebhookPost
 from cloud.config import ConfigError
 from cloud.domain.digits import digit_tagger
 from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
 from cloud.services.admit import KnownDevices
 from cloud.services.answer import answer_batch
+from cloud.services.webhooks import Teller
+from cloud.webhooks import WebhookParts, run_webhooks
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
 SCHEDULE_WAIT_S: Final = 600.0
 """A week of the largest programme is closed in seconds."""
+
+WEBHOOKS_WAIT_S: Final = 60.0
+"""Nothing that the deliverer asks takes longer."""
 
 
 def answer_kiosks(wiring: Wiring) -> None:
@@ -102,6 +111,19 @@ def close_weeks(wiring: Wiring) -> None:
             wiring.settlements, wiring.clock, _stop_on_signals(), wiring.retention, look_every_s=look_every_s, meters=meters
         )
         run_schedule(parts)
+
+
+def tell_webhooks(wiring: Wiring) -> None:
+    """Tell merchants' servers what happened until SIGTERM."""
+    wiring.answer_wait_s = WEBHOOKS_WAIT_S
+    teller = Teller(
+        store=SqlWebhookStore(wiring.engine),
+        secrets=SecretBox(wiring.vault.web_secret),
+        post=WebhookPost(private=wiring.config.webhooks.private),
+        calendar=wiring.clock,
+        wall_clock=SystemClock(),
+    )
+    run_webhooks(WebhookParts(teller, _stop_on_signals()))
 
 
 def _crash_points() -> CrashPoints:

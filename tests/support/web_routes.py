@@ -43,6 +43,8 @@ def address(web: Site, rule: Rule, redemption_id: UUID, application: tuple[UUID,
         "period": "2026-11-04",
         "case_kind": "parked",
         "case_id": "1",
+        "key_id": "k-boan",
+        "webhook_id": "w-boan",
     }
     return web.app.url_map.bind("localhost").build(rule.endpoint, {name: values[name] for name in rule.arguments})
 

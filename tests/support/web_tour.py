@@ -22,6 +22,7 @@ from tests.support.applying import CATEGORY, application_id, play_applications
 from tests.support.applying import PASSWORD as APPLICANT_PASSWORD
 from tests.support.authenticator import code_of, key_of
 from tests.support.web import DOORS, PASSWORD, open_site, serving, with_parts
+from tests.support.web_api import connect_life
 from tests.support.web_life import Life, live
 
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
@@ -73,6 +74,15 @@ OFFICE_PAGES = {
     "office-people-new": "/office/people/new",
     "office-people-change": "/office/people/finance-1",
 }
+CONNECT_PAGES = {
+    "connect": "/merchant/connect",
+    "connect-key-new": "/merchant/connect/keys/new",
+    "connect-key": "/merchant/connect/keys/k-lobby",
+    "connect-key-revoked": "/merchant/connect/keys/k-old",
+    "connect-webhook-new": "/merchant/connect/webhooks/new",
+    "connect-webhook": "/merchant/connect/webhooks/w-pos",
+    "api-docs": "/api/docs",
+}
 STARTS = {"reviewer-1": "reviewer-start", "finance-1": "finance-start", "auditor-1": "auditor-start"}
 """Where the office's other roles arrive; a technician does so in the chapter on accounts."""
 
@@ -83,6 +93,7 @@ EMPTY_MERCHANT_PAGES = {
     "empty-merchant-claims": "/merchant/claims",
     "empty-merchant-claims-unconfirmed": "/merchant/claims?state=unconfirmed",
     "empty-merchant-kiosks": "/merchant/kiosks",
+    "empty-merchant-connect": "/merchant/connect",
 }
 EMPTY_OFFICE_PAGES = {
     "empty-office-overview": "/office/",
@@ -105,6 +116,7 @@ BUSINESS_PAGES = {
 }
 
 Chapter = Literal["public", "accounts", "merchant", "scan", "office", "apply", "review", "business", "problems", "empty"]
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "connect", "problems", "empty"]
 CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 """The parts of a walk, each of which stands for itself."""
 
@@ -149,6 +161,7 @@ def open_stage() -> Iterator[Stage]:
         site, empty = map(open_site, engines)
         life = live(site)
         play_applications(site)
+        connect_life(site)
         store, reports = Unreachable(site.parts.scan.store), Away(site.parts.reports)
         lived: dict[str, Any] = {"scan": replace(site.parts.scan, store=store), "reports": reports}
         with serving(with_parts(site, **lived)) as address, serving(empty) as empty_address:
@@ -358,6 +371,30 @@ class Tour:
         with self._page.expect_navigation():
             self._page.locator("td.do a").first.click()
         self._stop("office-signal-rows")
+
+    def _connect(self) -> None:
+        """Keys and webhooks in every state, what is shown once, and what is said of a form that does not fit."""
+        self._enter("boan-admin")
+        for name, path in CONNECT_PAGES.items():
+            self._see(name, path)
+        self._go("/merchant/connect/keys/new")
+        self._page.locator("#name").fill("大廳收銀機 4 號")
+        self._page.locator("#site").select_option(index=1)
+        self._page.locator("#scope-redeem").uncheck()
+        self._press()
+        self._stop("connect-key-new-no-scope")
+        self._page.locator("#scope-redeem").check()
+        self._press()
+        self._stop("connect-key-made")
+        self._go("/merchant/connect/webhooks/new")
+        self._type("#url", "https://user@pos.example.tw/")
+        self._stop("connect-webhook-new-wrong")
+        self._type("#url", "https://book.example.tw/")
+        self._stop("connect-webhook-made")
+        self._enter("yunling-admin")
+        self._stop("merchant-overview-webhook-disabled")
+        self._see("connect-disabled", "/merchant/connect")
+        self._see("connect-webhook-disabled", "/merchant/connect/webhooks/w-gone")
 
     def _problems(self) -> None:
         self._enter("office-1")

@@ -51,17 +51,15 @@ class SqlConfirmationStore:
         confirmed_at: datetime,
         among: TransactionFilter | None = None,
     ) -> Confirmed:
-        count = vouchers = amount = 0
-        narrowed = [] if among is None else redemption_conditions(among)
         with writing(self._engine) as connection:
-            add = _add_on_postgres if connection.dialect.name == "postgresql" else _add_on_sqlite
-            # Before the statement that looks for disputes: what it sees is then of after the wait for whoever disputes.
-            share_lock(connection, Lock.CONFIRM)
-            for choice in _choices(redemption_ids):
-                which = and_(choice, *narrowed)
-                some = add(connection, _waiting(which, merchant_id, literal(staff_id), literal(confirmed_at, Instant())))
-                count, vouchers, amount = count + some[0], vouchers + some[1], amount + some[2]
-        return Confirmed(count, vouchers, amount)
+            return confirm_in(
+                connection,
+                redemption_ids,
+                merchant_id=merchant_id,
+                staff_id=staff_id,
+                confirmed_at=confirmed_at,
+                among=among,
+            )
 
     def undo(self, undo: Undo) -> Confirmed:
         with writing(self._engine) as connection:
@@ -82,6 +80,28 @@ class SqlConfirmationStore:
             connection.execute(insert(confirmation_undo).from_select(names, select(*columns, *by_and_at).where(which)))
             connection.execute(delete(confirmation).where(which))
         return Confirmed(*taken_back)
+
+
+def confirm_in(
+    connection: Connection,
+    redemption_ids: Sequence[UUID] | None,
+    *,
+    merchant_id: str,
+    staff_id: str,
+    confirmed_at: datetime,
+    among: TransactionFilter | None = None,
+) -> Confirmed:
+    """Confirm within a transaction that is open; see :meth:`cloud.ports.confirmations.ConfirmationStore.confirm`."""
+    count = vouchers = amount = 0
+    narrowed = [] if among is None else redemption_conditions(among)
+    add = _add_on_postgres if connection.dialect.name == "postgresql" else _add_on_sqlite
+    # Before the statement that looks for disputes: what it sees is then of after the wait for whoever disputes.
+    share_lock(connection, Lock.CONFIRM)
+    for choice in _choices(redemption_ids):
+        which = and_(choice, *narrowed)
+        some = add(connection, _waiting(which, merchant_id, literal(staff_id), literal(confirmed_at, Instant())))
+        count, vouchers, amount = count + some[0], vouchers + some[1], amount + some[2]
+    return Confirmed(count, vouchers, amount)
 
 
 def _choices(redemption_ids: Sequence[UUID] | None) -> Iterator[ColumnElement[bool]]:

@@ -12,6 +12,7 @@ Three habits, everywhere:
 No digit of an ID is in any column: ``digit_tag`` is an HMAC under a pepper that is not in this database.
 """
 
+from cloud.adapters.sql.tables.api import api_answer, api_key, connect_event, webhook, webhook_attempt, webhook_message
 from cloud.adapters.sql.tables.base import Instant, metadata
 from cloud.adapters.sql.tables.corrections import correction, set_off
 from cloud.adapters.sql.tables.devices import claim_code, device, device_presence
@@ -76,6 +77,8 @@ __all__ = [
     "CLAIM_LINE_VIEW",
     "Instant",
     "account_event",
+    "api_answer",
+    "api_key",
     "application",
     "application_paper",
     "audit_entry",
@@ -88,6 +91,7 @@ __all__ = [
     "claim_line",
     "confirmation",
     "confirmation_undo",
+    "connect_event",
     "correction",
     "device",
     "device_presence",
@@ -135,4 +139,7 @@ __all__ = [
     "voucher",
     "voucher_holder",
     "web_session",
+    "webhook",
+    "webhook_attempt",
+    "webhook_message",
 ]
