@@ -9,7 +9,12 @@ After it the request meets its stored answer, byte for byte. Where the database 
 pauses and nothing is acknowledged meanwhile.
 
 A message that brings the judge down (a fault of ours) is tried :data:`TRIES_MAX` times, the last ones alone, then parked, so
-that it cannot block the others. What a sender asks above its flow limit is answered ``busy`` and not judged.
+that it cannot block the others.
+
+What comes from a kiosk's topic above its flow limit is not looked at any further: it is answered ``busy``, now and then, and
+acknowledged. That is decided by the topic alone, before any proof, because a proof costs more than what the limit saves. The
+broker lets a kiosk write to its own topics only, and one that did not could do worse than use up an allowance: it could keep
+the kiosk's messages to itself. Nothing is ever *accepted* on the broker's word.
 """
 
 import hashlib
@@ -31,6 +36,7 @@ from cloud.services.admit import (
     Admitted,
     Arrival,
     DigitTag,
+    Excess,
     KnownDevices,
     Malformed,
     Unproved,
@@ -57,8 +63,13 @@ RETRY_MAX_S: Final = 1.0
 """Longest pause before the database is tried again. A fail-over is over at a moment that nobody announces."""
 
 REQUESTS_PER_S_MAX: Final = 50.0
-REQUESTS_BURST_MAX: Final = 500
-"""Per kiosk. A kiosk with a customer sends a few a minute; one that was away for days may empty its outbox at once."""
+REQUESTS_BURST_MAX: Final = 100
+"""Per kiosk. One with a customer sends a few a minute; one that was away for days publishes its outbox twenty at a time, and
+asks again what it is not answered."""
+
+BUSY_PER_S_MAX: Final = 5.0
+BUSY_BURST_MAX: Final = 20
+"""Answers that say ``busy``, per kiosk. Whoever does not listen to the first ones need not be told a thousand times."""
 
 PARKED_PER_S_MAX: Final = 5.0
 PARKED_BURST_MAX: Final = 500
@@ -123,7 +134,7 @@ class _Round:
     at_s: float
     """When it began to look at them, on the clock that never runs backwards."""
     admitted: list[Admitted] = field(default_factory=list)
-    refused: list[tuple[Malformed | Admitted, Reason]] = field(default_factory=list)
+    refused: list[Malformed | Excess] = field(default_factory=list)
     parked: list[ParkedMessage] = field(default_factory=list)
     presences: list[Presence] = field(default_factory=list)
     answers: list[tuple[str, Event]] = field(default_factory=list)
@@ -141,6 +152,7 @@ class Ingest:
     def __init__(self, parts: IngestParts) -> None:
         self._parts = parts
         self._flow = FlowLimit(per_s=REQUESTS_PER_S_MAX, burst=REQUESTS_BURST_MAX)
+        self._busy_flow = FlowLimit(per_s=BUSY_PER_S_MAX, burst=BUSY_BURST_MAX)
         self._parking_flow = FlowLimit(per_s=PARKED_PER_S_MAX, burst=PARKED_BURST_MAX)
 
     def run(self) -> None:
@@ -187,27 +199,32 @@ class Ingest:
     def _sort(self, requests: Sequence[Delivery]) -> _Round:
         found = _Round(at_s=self._parts.elapsed_s())
         places = self._parts.devices.places
-        arrivals = [
-            (delivery, _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload, places))
-            for delivery in requests
-        ]
-        names = {arrival.address.device_id for _, arrival in arrivals if isinstance(arrival, Arrival)}
+        arrivals: list[tuple[Delivery, Arrival | Unproved, bool]] = []
+        for delivery in requests:
+            place = places.get(delivery.topic)
+            within = place is None or self._flow.admit(place[0].device_id, at_s=found.at_s)
+            if within or place is None or self._busy_flow.admit(place[0].device_id, at_s=found.at_s):
+                arrival = _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload, places)
+                arrivals.append((delivery, arrival, within))
+        names = {arrival.address.device_id for _, arrival, _ in arrivals if isinstance(arrival, Arrival)}
         devices = self._parts.devices.find(names)
-        for delivery, arrival in arrivals:
-            if isinstance(arrival, Arrival):
-                device = devices.get(arrival.address.device_id)
-                self._place(found, delivery, _guarded(admit, arrival, device, self._parts.digit_tag))
-            else:
+        for delivery, arrival, within in arrivals:
+            if isinstance(arrival, Unproved):
                 self._place(found, delivery, arrival)
+                continue
+            device = devices.get(arrival.address.device_id)
+            if within:
+                self._place(found, delivery, _guarded(admit, arrival, device, self._parts.digit_tag))
+            elif device is not None:
+                self._place(found, delivery, Excess(device, arrival.event.id, arrival.kind, arrival.event.traceparent))
         return found
 
-    def _place(self, found: _Round, delivery: Delivery, outcome: Admitted | Malformed | Unproved) -> None:
+    def _place(self, found: _Round, delivery: Delivery, outcome: Admitted | Malformed | Excess | Unproved) -> None:
         match outcome:
-            case Admitted(device=device):
-                if self._flow.admit(device.address.device_id, at_s=found.at_s):
-                    found.admitted.append(outcome)
-                else:
-                    found.refused.append((outcome, Reason.BUSY))
+            case Admitted():
+                found.admitted.append(outcome)
+            case Excess():
+                found.refused.append(outcome)
             case Unproved(problem):
                 found.parked.append(self._parked(delivery, problem))
             case Malformed(device=device, problem=problem):
@@ -219,12 +236,12 @@ class Ingest:
                     outcome.request_id,
                     trace,
                 )
-                found.refused.append((outcome, Reason.MALFORMED))
+                found.refused.append(outcome)
 
     def _judge(self, found: _Round) -> None:
-        for outcome, reason in found.refused:
-            found.answers.append(unjudged_reply(outcome, reason, now=self._parts.clock.now()))
-            found.outcomes[outcome.kind if isinstance(outcome, Malformed) else outcome.ask.kind, reason] += 1
+        for outcome in found.refused:
+            found.answers.append(unjudged_reply(outcome, now=self._parts.clock.now()))
+            found.outcomes[outcome.kind, outcome.reason] += 1
         if found.admitted:
             stored = self._until_done(lambda: self._stored(found.admitted))
             for one, answer in zip(found.admitted, stored, strict=True):

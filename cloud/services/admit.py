@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,6 +25,7 @@ from protocol.envelope import Event, decode_event, device_source, request_type
 from protocol.errors import ProtocolError
 from protocol.keys import DeviceKeys, Prover, agree, make_prover
 from protocol.messages import Redeem, Release, decode_request
+from protocol.reasons import Reason
 from protocol.seal import make_box, open_digits
 from protocol.topics import DeviceAddress, RequestKind, decode_request_topic
 
@@ -88,6 +89,17 @@ class Malformed(Struct, frozen=True):
     """The request's own time. The answer carries it again, so that a repeat is answered with the same bytes."""
     problem: str
     traceparent: str | None = None
+    reason: ClassVar = Reason.MALFORMED
+
+
+class Excess(Struct, frozen=True):
+    """A message on the topic of a kiosk that sends more than it may: not proved, and not looked at any further."""
+
+    device: KnownDevice
+    request_id: UUID
+    kind: RequestKind
+    traceparent: str | None = None
+    reason: ClassVar = Reason.BUSY
 
 
 class Unproved(Struct, frozen=True):

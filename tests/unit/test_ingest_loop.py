@@ -10,7 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from cloud import ingest
 from cloud.domain.records import Ask, StoredAnswer
-from cloud.ingest import CRASH_POINTS, PARKED_BURST_MAX, REQUESTS_BURST_MAX, RETRY_MAX_S, TRIES_MAX, Ingest, IngestParts
+from cloud.ingest import (
+    BUSY_BURST_MAX,
+    BUSY_PER_S_MAX,
+    CRASH_POINTS,
+    PARKED_BURST_MAX,
+    REQUESTS_BURST_MAX,
+    REQUESTS_PER_S_MAX,
+    RETRY_MAX_S,
+    TRIES_MAX,
+    Ingest,
+    IngestParts,
+)
 from cloud.ports.fleet import EnrolledDevice
 from cloud.services.admit import KnownDevices
 from protocol.envelope import device_source, make_event, request_type
@@ -83,6 +94,12 @@ class World:
         )
         self.line.arrive(ADDRESS.request(kind), event)
         return request_id
+
+    def meet(self) -> None:
+        """Let the worker come to know the kiosk: only then it knows whose topic that is."""
+        self.ask()
+        self.round()
+        self.elapsed_s += 1.0
 
     def round(self) -> None:
         self.worker.work(self.line.take(ingest.BATCH_MAX, wait_s=0))
@@ -204,6 +221,7 @@ def test_a_message_that_brings_the_reader_down_is_parked(world: World, monkeypat
 
 
 def test_above_the_flow_limit_the_answer_is_busy_until_time_has_passed(world: World) -> None:
+    world.meet()
     asked = [world.ask() for _ in range(REQUESTS_BURST_MAX + 3)]
     while world.line.waiting:
         world.round()
@@ -213,6 +231,45 @@ def test_above_the_flow_limit_the_answer_is_busy_until_time_has_passed(world: Wo
     later = world.ask()
     world.round()
     assert world.outcomes()[later] == "released"
+
+
+def test_who_floods_is_told_a_few_times_and_everything_is_acknowledged(world: World) -> None:
+    world.meet()
+    for _ in range(REQUESTS_BURST_MAX + BUSY_BURST_MAX + 500):
+        world.ask()
+    while world.line.waiting:
+        world.round()
+    outcomes = list(world.outcomes().values())
+    assert (outcomes.count("released"), outcomes.count(Reason.BUSY)) == (REQUESTS_BURST_MAX + 1, BUSY_BURST_MAX)
+    assert world.line.unacknowledged == {}
+    world.elapsed_s += 1.0
+    for _ in range(int(REQUESTS_PER_S_MAX) + 100):
+        world.ask()
+    world.round()
+    assert len(world.outcomes()) == len(outcomes) + int(REQUESTS_PER_S_MAX) + int(BUSY_PER_S_MAX)
+
+
+def test_above_the_flow_limit_nothing_is_proved(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.meet()
+    proved: list[object] = []
+    honest = ingest.admit
+    monkeypatch.setattr(ingest, "admit", lambda *given: proved.append(given) or honest(*given))
+    for _ in range(REQUESTS_BURST_MAX + 50):
+        world.ask()
+    while world.line.waiting:
+        world.round()
+    assert len(proved) == REQUESTS_BURST_MAX
+
+
+def test_messages_that_nobody_can_prove_use_up_no_other_kiosks_allowance(world: World) -> None:
+    world.meet()
+    for _ in range(REQUESTS_BURST_MAX * 2):
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-zzzzzz/req/release", b"?")
+        world.line.arrive_raw("vk/v1/b/elsewhere/kiosk-abcdef/req/release", b"?")
+    asked = world.ask()
+    while world.line.waiting:
+        world.round()
+    assert world.outcomes()[asked] == "released"
 
 
 def test_rubbish_is_written_up_to_a_limit_and_then_only_counted(world: World) -> None:
