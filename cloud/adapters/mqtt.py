@@ -85,7 +85,13 @@ class MqttLine:
             self._let_go(sessions)
             has_left.set()
         self._check()
-        taken = self._arrived.take(count_max, wait_s=wait_s)
+        return self._live(self._arrived.take(count_max, wait_s=wait_s))
+
+    def take_more(self, count_max: int) -> Sequence[Delivery]:
+        """Return what queued. Nobody leaves yet: the round's answers are still to be sent."""
+        return self._live(self._arrived.take_ready(count_max))
+
+    def _live(self, taken: Sequence[Delivery]) -> Sequence[Delivery]:
         # What an earlier connection brought comes again on another: judging it now would only cost a second round.
         live = {session.connection for session in self._held if session is not None}
         return [delivery for delivery in taken if delivery.connection in live]

@@ -52,7 +52,7 @@ from cloud.adapters.postgres_arrays import (
 from cloud.adapters.postgres_pipeline import Call, PipelinedConnection
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
-from cloud.ports.ingest import IngestTransaction
+from cloud.ports.ingest import IngestTransaction, Meanwhile
 from protocol.errors import PortError
 
 VOUCHER_LOCKS_MAX: Final = 1_000
@@ -109,23 +109,23 @@ class PostgresIngestStore:
         self._programmes: frozenset[str] = frozenset()
         self._doubts: WeakKeyDictionary[PipelinedConnection, CommitDoubt] = WeakKeyDictionary()
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
         """Open a transaction; leaving it without ``save`` rolls back.
 
         Raises:
             PortError: the database cannot be reached or is full. The next transaction has a new connection.
         """
-        return self._begin()
+        return self._begin(meanwhile)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self._connections.close()
 
     @contextmanager
-    def _begin(self) -> Iterator[IngestTransaction]:
+    def _begin(self, meanwhile: Meanwhile | None) -> Iterator[IngestTransaction]:
         with translated(), self._connections.borrow() as connection:
             try:
-                yield _PostgresIngestTransaction(connection, self)
+                yield _PostgresIngestTransaction(connection, self, meanwhile)
             except PortError:
                 connection.close()
                 raise
@@ -165,9 +165,10 @@ class PostgresIngestStore:
 
 
 class _PostgresIngestTransaction:
-    def __init__(self, connection: PipelinedConnection, store: PostgresIngestStore) -> None:
+    def __init__(self, connection: PipelinedConnection, store: PostgresIngestStore, meanwhile: Meanwhile | None) -> None:
         self._connection = connection
         self._store = store
+        self._meanwhile = meanwhile
 
     def load(self, asks: Sequence[Ask]) -> Knowledge:
         with translated():
@@ -190,7 +191,7 @@ class _PostgresIngestTransaction:
         if not decisions.answers:
             calls.append((_MARK, ()))
         with translated():
-            self._connection.run([*calls, (_COMMIT, ())])
+            self._connection.run([*calls, (_COMMIT, ())], self._meanwhile)
         self._store.doubt_of(self._connection).check()
 
     def _read(self, wanted: Wanted, programmes: frozenset[str]) -> Found:
@@ -206,7 +207,7 @@ class _PostgresIngestTransaction:
             (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
             (_PROGRAMMES, (text_array(sorted(programmes)),)) if programmes else None,
         ]
-        found = iter(self._connection.run([call for call in calls if call is not None]))
+        found = iter(self._connection.run([call for call in calls if call is not None], self._meanwhile))
         rows = [[] if call is None else next(found) for call in calls]
         _, _, vouchers, marks, answers, sequences, devices, staff, rules = rows
         return Found(vouchers, marks, answers, sequences, [*devices, *staff], rules)

@@ -11,7 +11,6 @@ counts from the moment it is written.
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -34,11 +33,6 @@ DEVICES_REMEMBERED_MAX: Final = 20_000
 DigitTag = Callable[[str, str], bytes]
 """``(voucher_no, digits)``: the HMAC under the pepper."""
 
-Place = tuple[DeviceAddress, RequestKind]
-"""What the topic of a request says."""
-
-_NO_PLACES: Final[Mapping[str, Place]] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
@@ -60,6 +54,10 @@ class KnownDevice:
         object.__setattr__(self, "asking", make_prover(self.keys.request))
         object.__setattr__(self, "answering", make_prover(self.keys.answer))
         object.__setattr__(self, "answer_topics", {kind: self.address.answer(kind) for kind in RequestKind})
+
+
+Place = tuple[KnownDevice, RequestKind]
+"""What the topic of a request says, where its kiosk is known."""
 
 
 class Arrival(Struct, frozen=True):
@@ -136,22 +134,21 @@ class KnownDevices:
                 unmet = set(device_ids)
             for device_id, row in self._fleet.find_devices(unmet).items():
                 keys = agree(self._seal_private, row.seal_public, device_id=device_id)
-                address = DeviceAddress(row.site_id, device_id)
-                self._known[device_id] = KnownDevice(address, keys)
-                self._places.update({address.request(kind): (address, kind) for kind in RequestKind})
+                device = self._known[device_id] = KnownDevice(DeviceAddress(row.site_id, device_id), keys)
+                self._places.update({device.address.request(kind): (device, kind) for kind in RequestKind})
         return {device_id: self._known[device_id] for device_id in device_ids if device_id in self._known}
 
 
 def read_arrival(
-    topic: str, properties: Iterable[tuple[str, str]], payload: bytes, places: Mapping[str, Place] = _NO_PLACES
+    topic: str, properties: Iterable[tuple[str, str]], payload: bytes, place: Place | None = None
 ) -> Arrival | Unproved:
     """Take topic and attributes apart; proves nothing.
 
     Args:
-        places: topics that need not be taken apart again.
+        place: what the topic says, where it need not be taken apart again.
     """
     try:
-        address, kind = places.get(topic) or decode_request_topic(topic)
+        address, kind = decode_request_topic(topic) if place is None else (place[0].address, place[1])
         return Arrival(address, kind, decode_event(properties, payload))
     except ProtocolError as problem:
         return Unproved(str(problem))

@@ -23,7 +23,7 @@ from cloud.adapters.sql.tables import device
 from cloud.adapters.sqlite_ingest import SqliteIngestStore
 from cloud.domain.records import Ask, Decisions, Knowledge, StoredAnswer, WrongTry
 from cloud.domain.redemption import judge
-from cloud.ports.ingest import ConflictError, IngestStore, IngestTransaction
+from cloud.ports.ingest import ConflictError, IngestStore, IngestTransaction, Meanwhile
 from cloud.services.answer import answer_batch
 from protocol.errors import PortError
 from protocol.limits import DIGIT_TRIES_MAX, HOLD_S
@@ -85,12 +85,12 @@ class Interposed:
         self.store, self.before_load, self.loaded = store, before_load, loaded
         self.before_save, self.after_save = before_save, after_save
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
-        return self._begin()
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
+        return self._begin(meanwhile)
 
     @contextmanager
-    def _begin(self) -> Iterator[IngestTransaction]:
-        with self.store.begin() as transaction:
+    def _begin(self, meanwhile: Meanwhile | None) -> Iterator[IngestTransaction]:
+        with self.store.begin(meanwhile) as transaction:
             yield _InterposedTransaction(transaction, self)
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cloud import ingest
 from cloud.domain.records import Ask, StoredAnswer
 from cloud.ingest import (
+    AHEAD_AT_ONCE,
     BUSY_BURST_MAX,
     BUSY_PER_S_MAX,
     CRASH_POINTS,
@@ -23,6 +24,8 @@ from cloud.ingest import (
     IngestParts,
 )
 from cloud.ports.fleet import EnrolledDevice
+from cloud.ports.ingest import Meanwhile
+from cloud.ports.line import Delivery
 from cloud.services.admit import KnownDevices
 from protocol.envelope import device_source, make_event, request_type
 from protocol.errors import PortError
@@ -45,9 +48,11 @@ class Judge:
         self.poison: set[UUID] = set()
         self.failures: list[Exception] = []
         self.answers: dict[UUID, bytes] = {}
+        self.at_work: Callable[[Meanwhile], object] = lambda _meanwhile: None
 
-    def __call__(self, asks: Sequence[Ask], *, now: datetime) -> Sequence[StoredAnswer]:
+    def __call__(self, asks: Sequence[Ask], *, now: datetime, meanwhile: Meanwhile) -> Sequence[StoredAnswer]:
         self.batches.append([ask.request_id for ask in asks])
+        self.at_work(meanwhile)
         if self.failures:
             raise self.failures.pop(0)
         if self.poison & {ask.request_id for ask in asks}:
@@ -102,7 +107,7 @@ class World:
         self.elapsed_s += 1.0
 
     def round(self) -> None:
-        self.worker.work(self.line.take(ingest.BATCH_MAX, wait_s=0))
+        self.worker.work(self.line.take(ingest.BATCH_MAX - len(self.worker._next.deliveries), wait_s=0))
 
     def outcomes(self) -> dict[UUID, Reason | str]:
         found: dict[UUID, Reason | str] = {}
@@ -127,6 +132,86 @@ def test_one_round_is_one_batch_answered_and_acknowledged(world: World) -> None:
     assert world.line.unacknowledged == {}
     within = [point for point in CRASH_POINTS if point not in ("before_load", "before_save", "presence")]
     assert world.passed == within, "the two in the middle belong to the store"
+
+
+def test_what_comes_while_the_database_is_at_work_is_proved_and_judged_in_the_next_round(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.meet()
+    proved: list[object] = []
+    honest = ingest.admit
+    monkeypatch.setattr(ingest, "admit", lambda *given: proved.append(given) or honest(*given))
+    later: list[UUID] = []
+    at: list[tuple[int, int]] = []
+
+    def at_work(meanwhile: Meanwhile) -> None:
+        if not later:
+            later.extend(world.ask() for _ in range(AHEAD_AT_ONCE + 1))
+            assert [meanwhile(), meanwhile(), meanwhile()] == [True, True, False]
+            at.append((len(proved), len(world.line.published)))
+
+    world.judge.at_work = at_work
+    first = world.ask()
+    world.round()
+    assert at == [(1 + AHEAD_AT_ONCE + 1, 1)], "proved, and nothing answered yet but the meeting"
+    assert set(world.outcomes()) >= {first}
+    assert not set(later) & set(world.outcomes())
+    assert len(world.line.unacknowledged) == len(later)
+    world.round()
+    assert world.judge.batches[-2:] == [[first], later]
+    assert set(world.outcomes()) >= set(later)
+    assert world.line.unacknowledged == {}
+    assert len(proved) == 1 + len(later), "once each"
+
+
+def test_no_more_is_read_ahead_than_one_round_takes(world: World) -> None:
+    world.meet()
+
+    def at_work(meanwhile: Meanwhile) -> None:
+        while meanwhile():
+            pass
+
+    world.judge.at_work = at_work
+    for _ in range(3 * ingest.BATCH_MAX):
+        world.ask()
+    world.round()
+    assert len(world.line.waiting) == ingest.BATCH_MAX
+
+
+def test_a_kiosk_that_is_not_known_is_looked_up_in_its_own_round(world: World) -> None:
+    world.meet()
+
+    def at_work(meanwhile: Meanwhile) -> None:
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-zzzzzz/req/release", b"?")
+        assert meanwhile()
+
+    world.judge.at_work = at_work
+    world.ask()
+    world.round()
+    assert world.parking.parked == []
+    world.worker.work([])
+    assert len(world.parking.parked) == 1
+    assert world.line.unacknowledged == {}
+
+
+def test_what_was_read_ahead_waits_for_no_more(world: World) -> None:
+    waits: list[tuple[int, float]] = []
+    take = world.line.take
+
+    def noted(count_max: int, *, wait_s: float) -> Sequence[Delivery]:
+        waits.append((count_max, wait_s))
+        if len(waits) == 3:
+            world.stop.stopped = True
+        return take(1, wait_s=wait_s)
+
+    world.meet()
+    asked = [world.ask() for _ in range(3)]
+    world.judge.at_work = lambda meanwhile: meanwhile()
+    object.__setattr__(world.line, "take", noted)
+    object.__setattr__(world.line, "take_more", lambda count_max: take(count_max, wait_s=0))
+    world.worker.run()
+    assert set(world.outcomes()) >= set(asked)
+    assert waits == [(ingest.BATCH_MAX, ingest.WAIT_S), (ingest.BATCH_MAX - 2, 0.0), (ingest.BATCH_MAX, ingest.WAIT_S)]
 
 
 def test_nothing_is_acknowledged_before_everything_is_answered(world: World) -> None:

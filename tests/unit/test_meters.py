@@ -63,7 +63,7 @@ def test_a_round_is_told_from_its_oldest_message_to_the_acknowledgement(world: M
 def test_a_commit_is_timed_from_the_first_read_and_failures_are_told_apart(world: MeteredWorld) -> None:
     world.ask()
     world.judge.failures = [PortError("away", retry=True)] * 2
-    seconds = iter((0.0, 10.0, 20.0, 30.0, 30.25))  # the flow limit, three beginnings, one commit
+    seconds = iter((10.0, 20.0, 30.0, 30.25))  # three beginnings, one commit
     object.__setattr__(world.worker._parts, "elapsed_s", lambda: next(seconds))
     world.round()
     assert world.meters.told[1:4] == [("retried",), ("retried",), ("committed", 0.25)]
