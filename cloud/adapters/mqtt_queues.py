@@ -37,23 +37,14 @@ class Arrivals:
             self._waiting.extend(deliveries)
             self._changed.notify_all()
 
-    def take(self, count_max: int, *, wait_s: float) -> list[Delivery]:
-        """Take what is there, at most so many; wait for the first one."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting, wait_s)
-            return self._taken(count_max)
-
-    def take_ready(self, count_max: int) -> list[Delivery]:
-        """Take what is there, at most so many. Does not even look closely where there is nothing."""
+    def take(self, count_max: int) -> list[Delivery]:
+        """Take what is there, at most so many."""
         if not self._waiting:
             return []
         with self._changed:
-            return self._taken(count_max)
-
-    def _taken(self, count_max: int) -> list[Delivery]:
-        taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
-        self._changed.notify_all()
-        return taken
+            taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
+            self._changed.notify_all()
+            return taken
 
     def forget(self, connection: int) -> None:
         """Forget what a connection brought."""
