@@ -35,7 +35,7 @@ from cloud.domain.records import (
     StoredAnswer,
     Use,
 )
-from cloud.ports.ingest import ConflictError, IngestTransaction
+from cloud.ports.ingest import ConflictError, IngestTransaction, Meanwhile
 from protocol.limits import DIGIT_TRIES_MAX
 from protocol.messages import Redeem
 
@@ -78,7 +78,7 @@ class MemoryIngestStore:
         with self._turn:
             self.senders[kind, sender.sender_id] = sender
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:  # noqa: ARG002
         """Open a transaction; other threads wait until it is left."""
         return self._begin()
 
