@@ -168,7 +168,6 @@ def test_every_route_for_every_role_and_tenant(web: Site, staff_id: str | None) 
     if staff_id is not None:
         visitor.sign_in(*LOGINS[staff_id])
     connect_boan(web)
-    visitor = web.visitor(staff_id)
     for _, method, rule in routes(web.app):
         token = _signed_in_token(web, visitor, staff_id)
         where = address(web, rule, redemption_id, papers_of(web))
