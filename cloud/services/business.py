@@ -65,10 +65,10 @@ def change_contact(store: MerchantStore, merchant_id: str, contact: Contact, *, 
 
 
 def add_site(store: MerchantStore, place: Place, *, hand: Hand) -> list[Slip]:
-    """Add a site; return what has to be put right, empty: it is added.
+    """Add a site; return what has to be put right, empty: it is added. Its id is the form's: what is sent twice is added once.
 
     Raises:
-        StaleError: the merchant does not take part any more.
+        StaleError: the merchant does not take part any more, or the id is another's.
     """
     place = _tidied(place)
     found = _site_slips(place)
@@ -78,6 +78,11 @@ def add_site(store: MerchantStore, place: Place, *, hand: Hand) -> list[Slip]:
         merchant = transaction.find_merchant(place.merchant_id)
         if merchant is None or merchant.state != "approved":
             raise StaleError
+        there = transaction.find_place(place.site_id)
+        if there is not None:
+            if there.merchant_id != place.merchant_id:
+                raise StaleError
+            return []
         transaction.add_place(place)
         transaction.note(_event("site_added", place.merchant_id, hand, place.site_id))
     return []

@@ -18,7 +18,7 @@ from cloud.domain.merchants import EDITABLE, ApplicationState, standing
 from cloud.domain.passwords import PASSWORD_LENGTH_MIN
 from cloud.ports.accounts import AccountEvent
 from cloud.ports.merchants import Application, SentPaper
-from cloud.ports.people import MERCHANT_DOORS
+from cloud.ports.people import MERCHANT_DOORS, Person
 from cloud.services.accounts import Hand
 from cloud.services.apply import (
     FirstAccount,
@@ -32,6 +32,7 @@ from cloud.services.apply import (
     start_application,
     submit,
 )
+from cloud.services.sign_in import SignInTry, sign_in
 from cloud.web.access import allow, everybody
 from cloud.web.identity import enter
 from cloud.web.language import say
@@ -75,11 +76,9 @@ def _add_beginning(apply: Blueprint, parts: WebParts) -> None:
         ids = NewIds(_new_uuid(parts), new_id(parts, "p"))
         by = AccountEvent(now, "account_added", None, address=address, detail="applicant")
         found = start_application(parts.merchants.store, parts.accounts.rules, business, account, ids=ids, hand=by)
-        if found:
-            return _first_page(parts, business, account, found)
-        person = parts.people.find_person(ids.staff_id)
+        person = parts.people.find_person(ids.staff_id) or _begun_before(parts, business, account, found)
         if person is None:
-            raise AssertionError("the account was made a moment ago")
+            return _first_page(parts, business, account, found)
         entered = enter(person, parts, wanted=None, start=url_for("apply.own"))
         # After it: signing in throws away what the session had before.
         flash(say("apply.begun"))
@@ -108,7 +107,8 @@ def _add_own(apply: Blueprint, parts: WebParts) -> None:
                 return redirect(url_for(".own"))
             missing, papers = submit(parts.merchants.store, application.application_id, hand=hand)
         except (StaleError, ValueError):
-            return _stale()
+            # Sent twice: the first click has done it.
+            return redirect(url_for(".own")) if _own(parts).state == "submitted" else _stale()
         if missing or papers:
             slips = [*missing, *(Slip(f"paper_{paper}", "missing") for paper in papers)]
             return _own_page(parts, _own(parts), typed, slips)
@@ -160,6 +160,15 @@ def send_paper(parts: WebParts, application_id: UUID, paper_id: UUID, *, taken_b
 def standing_of(parts: WebParts, application: Application) -> ApplicationState:
     """Where an application stands today."""
     return standing(application.state, application.correct_by, day_of(parts.clock.now()))
+
+
+def _begun_before(parts: WebParts, business: Business, account: FirstAccount, found: list[Slip]) -> Person | None:
+    """Who pressed the button twice: the login is taken by an applicant who gives its password."""
+    if found != [Slip("login", "taken")]:
+        return None
+    attempt = SignInTry(business.merchant_category, account.login, account.password, request.remote_addr or "")
+    outcome = sign_in(parts.people, parts.throttle, parts.passwords, attempt, now=parts.wall_clock.now())
+    return outcome if isinstance(outcome, Person) and outcome.role == "applicant" else None
 
 
 def _is_open(parts: WebParts) -> bool:

@@ -3,6 +3,7 @@
 The account's page asks for the password again, to look as well as to change: its form holds the whole number.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,6 +28,9 @@ from cloud.web.language import say
 from cloud.web.parts import WebParts
 from cloud.web.people_pages import new_id
 from cloud.web.session import merchant_of, signed_in
+
+_MINTED: Final = re.compile(r"s-[a-z2-9]{12}")
+"""A site's id, as its form carries it."""
 
 _OF_BUSINESS: Final = frozenset[MerchantEventKind](
     {"approved", "suspended", "resumed", "terminated", "profile_changed", "site_added", "site_changed", "account_changed"}
@@ -99,18 +103,21 @@ def _add_sites(business: Blueprint, parts: WebParts) -> None:
     @business.get("/sites/new")
     @admins
     def new_site() -> str:
-        return _site_page(Place("", _own(parts).merchant_id, ""), [])
+        return _site_page(Place("", _own(parts).merchant_id, ""), [], new_id(parts, "s"))
 
     @business.post("/sites/new")
     @admins
     def add_one() -> str | Response:
-        place = _typed_place(new_id(parts, "s"), _own(parts).merchant_id)
+        minted = request.form.get("minted", "")
+        if _MINTED.fullmatch(minted) is None:
+            abort(400)
+        place = _typed_place(minted, _own(parts).merchant_id)
         try:
             found = add_site(parts.merchants.store, place, hand=_hand(parts))
         except StaleError:
             flash(say("sites.not_now"), "error")
             return redirect(url_for(".sites"))
-        return _site_page(replace(place, site_id=""), found) if found else _done("sites.added", place)
+        return _site_page(replace(place, site_id=""), found, minted) if found else _done("sites.added", place)
 
     @business.get("/sites/<site_id>")
     @admins
@@ -172,8 +179,8 @@ def _profile_page(parts: WebParts, typed: Contact, found: list[Slip]) -> str:
     )
 
 
-def _site_page(place: Place, found: list[Slip]) -> str:
-    return render_template("site.html", place=place, slips=_by_field(found))
+def _site_page(place: Place, found: list[Slip], minted: str = "") -> str:
+    return render_template("site.html", place=place, slips=_by_field(found), minted=minted)
 
 
 def _account_page(parts: WebParts, form: AccountForm, found: list[Slip]) -> str:

@@ -156,6 +156,36 @@ def test_beginning_is_refused_with_the_reason(web: Site, change: dict[str, str],
         assert connection.execute(select(staff).where(staff.c.role == "applicant")).all() == []
 
 
+def test_button_that_is_pressed_twice_does_its_work_once(web: Site) -> None:
+    visitor = web.visitor()
+    visitor.get("/apply")
+    form = visitor.hidden_fields("/apply")
+    other = web.visitor()
+    other.get("/apply")
+    assert visitor.post("/apply", form | applying.FIRST, hidden=False).location == "/application/"
+    assert other.post("/apply", applying.FIRST).location == "/application/", "the same person, whose password is right"
+    other.get("/apply")
+    other.post("/apply", applying.FIRST | {"password": "another long one"})
+    assert "已有人使用" in other.page
+    visitor.get("/application/")
+    form = visitor.hidden_fields("/application/")
+    for _ in range(2):
+        whole = WHOLE | applying.files() | {"submit": "1"}
+        assert visitor.post("/application/", form | whole, hidden=False).location == "/application/"
+    visitor.get("/application/")
+    assert "剛才有變動" not in visitor.page
+    assert trail(web).count("submitted") == 1
+    decide(web, reviewer(web), "approve")
+    admin = sign_in(web)
+    admin.get("/merchant/sites/new")
+    form = admin.hidden_fields("/merchant/sites/new")
+    for _ in range(2):
+        assert admin.post("/merchant/sites/new", form | SITE, hidden=False).location == "/merchant/sites"
+    assert trail(web).count("site_added") == 1
+    form |= {"minted": "boan-lobby"}
+    assert admin.post("/merchant/sites/new", form | SITE, hidden=False).status_code == 400
+
+
 def test_beginning_is_throttled_by_address(web: Site) -> None:
     visitor = web.visitor()
     visitor.get("/apply")
