@@ -142,6 +142,29 @@ class ScheduleMetrics:
         self._due.set(at.timestamp())
 
 
+class BudgetMetrics:
+    """How many programmes are near the end of their budget or at it, read when Prometheus asks.
+
+    ``read`` gives both numbers. While the database is away there are none, rather than old ones.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, read: Callable[[], tuple[int, int]]) -> None:
+        self._read = read
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        budgets = GaugeMetricFamily(
+            "voucher_programme_budgets", "Running programmes whose budget is nearly or wholly issued.", labels=("state",)
+        )
+        try:
+            near, full = self._read()
+        except PortError:
+            return
+        budgets.add_metric(("near",), near)
+        budgets.add_metric(("full",), full)
+        yield budgets
+
+
 class WebMetrics:
     """``WebMeters``."""
 

@@ -6,7 +6,7 @@ draft into the vouchers; it happens whole or not at all, and once. What it is ju
 it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -18,7 +18,7 @@ from cloud.domain.draws import is_drawn
 from cloud.domain.holders import Listed
 from cloud.domain.ledger import issue_journal
 from cloud.ports.drafts import Draft, DraftLine, DraftStore, DraftTransaction, DraftView, NewDraft, Tally
-from cloud.ports.issues import IssueBatch
+from cloud.ports.issues import IssueBatch, NewVoucher
 from cloud.services.audit import Act, record
 from cloud.services.issue import NUMBER_ROUNDS_MAX, IssueError, Tags, draw_numbers, note_issue
 
@@ -71,9 +71,11 @@ def fill_draft(
     """
     reading = Reading(draft, Tags.under(pepper, draft.programme_id), numbers)
     for start in range(0, len(people), PIECE_LINES):
+        # Computed before the transaction begins: on SQLite kiosks wait while it is open.
+        piece = _prepare(reading, people[start : start + PIECE_LINES])
+        last = start + PIECE_LINES >= len(people)
         with store.begin() as transaction:
-            tally = _read_piece(transaction, reading, people[start : start + PIECE_LINES])
-            last = start + PIECE_LINES >= len(people)
+            tally = _add_piece(transaction, reading, piece)
             if not transaction.count(draft.draft_id, tally, state="ready" if last else "reading", at=now()):
                 return
 
@@ -133,38 +135,56 @@ def is_stale(draft: Draft, *, now: datetime) -> bool:
     return draft.state == "reading" and now - draft.touched_at > STALE
 
 
-def _read_piece(transaction: DraftTransaction, reading: Reading, people: Sequence[Listed]) -> Tally:
-    chosen, tally = (list(people), Tally()) if reading.draft.kind == "list" else _winners(transaction, reading, people)
-    waiting = dict(enumerate(chosen, start=reading.position + 1))
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some people of a list who are to get a voucher, unless they have won before."""
+
+    people: Mapping[int, Listed]
+    """By position."""
+    made: Sequence[NewVoucher]
+    tally: Tally
+    """Without those who get one."""
+
+
+def _prepare(reading: Reading, people: Sequence[Listed]) -> Piece:
+    chosen, tally = (people, Tally(len(people))) if reading.draft.kind == "list" else _drawn(reading, people)
+    placed = dict(enumerate(chosen, start=reading.position + 1))
     reading.position += len(chosen)
-    for _ in range(NUMBER_ROUNDS_MAX):
-        made = draw_numbers({position: one.holder for position, one in waiting.items()}, reading.numbers, reading.tags)
-        lines = [DraftLine(voucher, waiting[voucher.position].line_no) for voucher in made]
-        taken = transaction.add_lines(reading.draft.draft_id, lines)
-        waiting = {voucher.position: waiting[voucher.position] for voucher in made if voucher.voucher_no in taken}
-        if not waiting:
-            return tally + Tally(read_count=len(people), voucher_count=len(chosen))
-    raise IssueError("No free voucher numbers were found.")
+    made = draw_numbers({position: one.holder for position, one in placed.items()}, reading.numbers, reading.tags)
+    return Piece(placed, made, tally)
 
 
-def _winners(transaction: DraftTransaction, reading: Reading, people: Sequence[Listed]) -> tuple[list[Listed], Tally]:
-    """Who of a piece wins: is drawn, comes up for the first time, and has won in no earlier draw."""
-    drawn: dict[bytes, Listed] = {}
+def _drawn(reading: Reading, people: Sequence[Listed]) -> tuple[Sequence[Listed], Tally]:
+    """Who of a piece is drawn, and comes up for the first time."""
+    chosen: list[Listed] = []
     twice = not_drawn = 0
     for one in people:
         national_id = one.holder.national_id
         if national_id is None or not is_drawn(national_id, reading.draft.suffixes):
             not_drawn += 1
-            continue
-        tag = reading.tags.of_person(national_id)
-        if tag in reading.seen:
+        elif (tag := reading.tags.of_person(national_id)) in reading.seen:
             twice += 1
-            continue
-        reading.seen.add(tag)
-        drawn[tag] = one
-    before = transaction.winners(reading.draft.programme_id, drawn.keys())
-    chosen = [one for tag, one in drawn.items() if tag not in before]
-    return chosen, Tally(not_drawn_count=not_drawn, won_before_count=len(before), twice_count=twice)
+        else:
+            reading.seen.add(tag)
+            chosen.append(one)
+    return chosen, Tally(len(people), not_drawn_count=not_drawn, twice_count=twice)
+
+
+def _add_piece(transaction: DraftTransaction, reading: Reading, piece: Piece) -> Tally:
+    before: frozenset[bytes] = frozenset()
+    if reading.draft.kind == "draw":
+        tags = {one.holder_tag for one in piece.made if one.holder_tag is not None}
+        before = transaction.winners(reading.draft.programme_id, tags)
+    made = [one for one in piece.made if one.holder_tag not in before]
+    count = len(made)
+    for _ in range(NUMBER_ROUNDS_MAX):
+        lines = [DraftLine(one, piece.people[one.position].line_no) for one in made]
+        taken = transaction.add_lines(reading.draft.draft_id, lines)
+        again = {one.position: piece.people[one.position].holder for one in made if one.voucher_no in taken}
+        if not again:
+            return piece.tally + Tally(voucher_count=count, won_before_count=len(piece.made) - count)
+        made = draw_numbers(again, reading.numbers, reading.tags)
+    raise IssueError("No free voucher numbers were found.")
 
 
 def _issue(transaction: DraftTransaction, view: DraftView, by: str, now: datetime) -> None:

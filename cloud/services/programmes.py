@@ -7,7 +7,7 @@ transaction that judges by them.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -33,6 +33,16 @@ def facts_of(terms: ProgrammeSetup) -> Facts:
     """A programme's terms for the audit log."""
     facts: dict[str, Any] = msgspec.structs.asdict(terms)
     return facts | {"merchant_categories": tuple(sorted(terms.merchant_categories))}
+
+
+def count_notices(office: ProgrammeOffice, *, today: date) -> tuple[int, int]:
+    """How many programmes that are not over are near the end of their budget, and how many are at it.
+
+    Raises:
+        PortError: the database failed.
+    """
+    notices = [state.budget.notice for state in office.programmes() if state.terms.ends_on >= today]
+    return notices.count("near"), notices.count("full")
 
 
 def make_programme(

@@ -5,7 +5,8 @@ The rules (six of the project's invariants):
 * **I1** a voucher has at most one redemption, and a redemption is worth its vouchers;
 * **I4** every journal sums to zero, every fact has its journal over its amount, no journal is without fact, and every account
   holds what the rows say that it mirrors;
-* **I5** what was issued is unused, held, redeemed, expired or void, and what is outstanding is what is not redeemed;
+* **I5** what was issued is unused, held, redeemed, expired or void, what is outstanding is what is not redeemed, and no
+  programme issued more than its budget;
 * **I6** claims partition confirmed redemptions: settlements are one chain, each claim is the sum of its lines, each settlement
   the sum of its claims, and each merchant's redemptions are claimed or open;
 * **I7** a payout pays its claim, whole but for what corrections set off, and no claim has two payouts that are open or paid;

@@ -8,6 +8,7 @@ from flask import render_template, url_for
 
 from cloud.domain.calendar import Period, day_of, period_of
 from cloud.ports.reports import OfficeOverview, ProgrammeUse
+from cloud.services.programmes import count_notices
 from cloud.web.access import may
 from cloud.web.charts import Column, Segment, columns, segments
 from cloud.web.parts import WebParts
@@ -57,13 +58,12 @@ def render_overview(parts: WebParts) -> str:
 
 
 def _cases(seen: OfficeOverview, parts: WebParts) -> list[Case]:
-    running = [state for state in parts.programmes.office.programmes() if state.terms.ends_on >= day_of(parts.clock.now())]
-    notices = [state.budget.notice for state in running]
+    near, full = count_notices(parts.programmes.office, today=day_of(parts.clock.now()))
     programmes = url_for("programme.programmes") if may("programme.programmes") else None
     kiosks, settlements = (url_for(page) if may(page) else None for page in ("office.kiosks", "office.settlements"))
     every = (
-        Case("budget_full", "refused", notices.count("full"), None, programmes),
-        Case("budget_near", "attention", notices.count("near"), None, programmes),
+        Case("budget_full", "refused", full, None, programmes),
+        Case("budget_near", "attention", near, None, programmes),
         Case("returned", "refused", seen.returned_count, seen.returned_twd, settlements),
         Case("lost", "refused", seen.lost, None, kiosks),
         Case("offline", "attention", seen.offline + seen.never, None, kiosks),

@@ -14,7 +14,7 @@ from typing import Final
 
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
-from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, new_registry
+from cloud.adapters.metrics import BudgetMetrics, IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import MqttLine, worker_tls
 from cloud.adapters.mqtt_session import BrokerAddress
 from cloud.adapters.only_worker import only_worker
@@ -25,7 +25,9 @@ from cloud.adapters.session_keeper import SessionKeeper
 from cloud.adapters.sql.parking import SqlParking
 from cloud.adapters.sql.webhooks import SqlWebhookStore
 from cloud.adapters.webhook_post import WebhookPost
+from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.config import ConfigError
+from cloud.domain.calendar import day_of
 from cloud.domain.digits import digit_tagger
 from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
@@ -33,6 +35,7 @@ from cloud.services.admit import KnownDevices
 from cloud.services.answer import answer_batch
 from cloud.services.webhooks import Teller
 from cloud.webhooks import WebhookParts, run_webhooks
+from cloud.services.programmes import count_notices
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
@@ -111,6 +114,8 @@ def close_weeks(wiring: Wiring) -> None:
     meters = ScheduleMetrics(registry)
     for settlement in wiring.reports.settlements()[:1]:
         meters.settled(settlement.closed_at)
+    office = SqlProgrammeOffice(wiring.engine)
+    BudgetMetrics(registry, read=lambda: count_notices(office, today=day_of(wiring.clock.now())))
     with metrics_served(wiring.config, "schedule", registry):
         parts = ScheduleParts(
             wiring.settlements, wiring.clock, _stop_on_signals(), wiring.retention, look_every_s=look_every_s, meters=meters

@@ -45,6 +45,9 @@ FACTS = (
     "correction",
     "set_off",
 )
+    "redemption", "redemption_line", "ledger_entry", "confirmation", "claim", "settlement", "settlement_range",
+    "programme_version",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -142,6 +145,7 @@ def test_totals_are_of_the_same_moment(till: Till) -> None:
             ["UPDATE ledger_entry SET amount_twd = amount_twd + 1 WHERE line_no = 1 AND kind = 'pay'"],
         ),
         ("I4", "a fact has no journal", ["DELETE FROM ledger_entry WHERE kind = 'claim'"]),
+        ("I5", "more was issued than the budget allows", ["UPDATE programme_version SET budget_twd = 1000"]),
         ("I4", "a fact has no journal", ["UPDATE ledger_entry SET amount_twd = amount_twd * 2 WHERE kind = 'redeem'"]),
         ("I4", "a fact has no journal", ["DELETE FROM ledger_entry WHERE kind = 'returned'"]),
         ("I4", "or a journal has no fact", ["DELETE FROM payout_outcome WHERE state = 'returned'"]),

@@ -192,6 +192,25 @@ def test_reconcile_prints_the_totals_and_fails_where_a_row_breaks_a_rule(ready: 
     assert len(broken.err.splitlines()) == 1
 
 
+def test_audit_verify_prints_the_head_and_names_the_first_broken_link(ready: Run, config: Path) -> None:
+    whole = ready("audit-verify")
+    assert whole.code == 0
+    head = str(whole.line["head"])
+    assert (whole.line["entries"], head.partition(":")[0]) == (2, "2")
+    ready("claim-code", "--site", "boan-lobby")
+    assert ready("audit-verify", "--head", head).line["entries"] == 3
+    assert ready("audit-verify", "--head", "nonsense").code == 2
+    engine = make_engine(f"sqlite:///{config.parent}/cloud.sqlite3")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_entry_keeps_facts_on_delete")
+        connection.exec_driver_sql("DELETE FROM audit_entry WHERE entry_no = 2")
+    engine.dispose()
+    broken = ready("audit-verify", "--head", head)
+    assert broken.code == 1
+    assert "breaks at entry 2" in broken.err
+    assert broken.line["entries"] == 1
+
+
 def test_a_bad_list_of_holders_issues_nothing(ready: Run, config: Path) -> None:
     holders = config.parent / "holders.csv"
     holders.write_text("name,last_four\n王小明,12345\n", "utf-8")

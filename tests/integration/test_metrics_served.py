@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, WebMetrics, new_registry, serving_metrics
+from cloud.adapters.metrics import BudgetMetrics, IngestMetrics, ScheduleMetrics, WebMetrics, new_registry, serving_metrics
 from cloud.ports.meters import LineState, SessionState
 from cloud.wiring.metrics import METRICS_PORTS, Program
 from protocol.errors import PortError
@@ -113,6 +113,24 @@ def test_the_two_instants_and_the_pages() -> None:
     assert value(samples, "voucher_web_requests_total", "none", "404") == 1
     assert value(samples, "voucher_web_sign_in_refusals_total", "throttled") == 1
     assert value(samples, "voucher_web_sign_in_refusals_total", "no_match") == 0
+
+
+def test_budgets_are_read_when_they_are_asked_for() -> None:
+    registry = CollectorRegistry()
+    numbers: list[tuple[int, int]] = [(2, 1), (0, 3)]
+
+    def count() -> tuple[int, int]:
+        if not numbers:
+            raise PortError("the database is away", retry=True)
+        return numbers.pop(0)
+
+    BudgetMetrics(registry, read=count)
+    with serving_metrics(HOST, 0, registry) as port:
+        for near, full in ((2, 1), (0, 3)):
+            samples = read(port)
+            assert value(samples, "voucher_programme_budgets", "near") == near
+            assert value(samples, "voucher_programme_budgets", "full") == full
+        assert not serves(port, "voucher_programme_budgets"), "no number rather than an old one"
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloud.adapters.metrics import IngestMetrics, ScheduleMetrics, WebMetrics, new_registry
+from cloud.adapters.metrics import BudgetMetrics, IngestMetrics, ScheduleMetrics, WebMetrics, new_registry
 from cloud.config import Metrics
 from cloud.ports.meters import LineState, SessionState
 from cloud.wiring.metrics import METRICS_PORTS
@@ -28,6 +28,7 @@ def exported() -> dict[str, set[str]]:
     registry = new_registry()
     IngestMetrics(registry, line=lambda: LineState([SessionState(connected=True)], reconnects=0), elapsed_s=lambda: 0.0)
     ScheduleMetrics(registry)
+    BudgetMetrics(registry, read=lambda: (0, 0))
     WebMetrics(registry).requested("/", 200)
     found: dict[str, set[str]] = {}
     for metric in registry.collect():

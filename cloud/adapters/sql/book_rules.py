@@ -7,7 +7,7 @@ would show a constraint that was lost in a migration, and it asks the data, not 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, case, cast, exists, func, literal, or_, select, union_all
+from sqlalchemy import BigInteger, Connection, and_, case, cast, exists, func, literal, or_, select, union_all
 
 from cloud.adapters.sql.balance_rules import balance_rule
 from cloud.adapters.sql.chain_rules import chain_rules
@@ -24,6 +24,7 @@ from cloud.adapters.sql.tables import (
     payout_file,
     payout_outcome,
     programme,
+    programme_version,
     redemption,
     redemption_line,
     set_off,
@@ -36,7 +37,7 @@ from cloud.ports.books import Breach
 def find_breach(connection: Connection) -> Breach | None:
     """Return the first row that breaks a rule; rules of the redemptions first, and of the chain of weeks before its claims."""
     return (
-        _first(connection, [*_redemptions(), *_journals(), *_issues()])
+        _first(connection, [*_redemptions(), *_journals(), *_issues(), *_budgets()])
         or find_broken_chain(connection)
         or _first(
             connection, [*claim_rules(connection), *_payouts(), *correction_rules(connection), balance_rule(), *chain_rules()]
@@ -140,6 +141,28 @@ def _issues() -> Iterator[Rule]:
         .outerjoin(unused, unused.c.programme_id == programme.c.programme_id)
         .outerjoin(accounts, accounts.c.id == literal("programme:") + programme.c.programme_id + literal(":outstanding"))
         .where(outstanding != -worth),
+    )
+
+
+def _budgets() -> Iterator[Rule]:
+    newest = (
+        select(programme_version.c.programme_id, func.max(programme_version.c.version_no).label("version_no"))
+        .group_by(programme_version.c.programme_id)
+        .subquery("newest")
+    )
+    issued = sums(issue_batch.c.programme_id, issue_batch.c.voucher_count)
+    worth = issued.c.total * programme.c.face_value_twd
+    is_newest = and_(
+        programme_version.c.programme_id == newest.c.programme_id, programme_version.c.version_no == newest.c.version_no
+    )
+    yield Rule(
+        "I5",
+        "more was issued than the budget allows",
+        select(programme.c.programme_id, programme_version.c.budget_twd, worth.label("issued_twd"))
+        .join(newest, newest.c.programme_id == programme.c.programme_id)
+        .join(programme_version, is_newest)
+        .join(issued, issued.c.id == programme.c.programme_id)
+        .where(worth > programme_version.c.budget_twd),
     )
 
 
