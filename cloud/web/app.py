@@ -122,6 +122,9 @@ _RAIL_OF = {
 }
 """Pages that stand under a word without being it."""
 
+_MONEY = frozenset({"office.payouts", "office.returns", "office.cases"})
+"""Pages that have a word of their own in some rails, and stand under the settlements in others."""
+
 
 def make_app(parts: WebParts) -> Flask:
     """Build the WSGI app."""
@@ -219,6 +222,8 @@ def _rail(person: Person | None) -> dict[str, object]:
     rail = () if person is None else RAILS[person.role]
     endpoint = request.endpoint or ""
     rail_here = "staff.start" if endpoint.startswith("staff.") else _RAIL_OF.get(endpoint, endpoint)
+    if rail_here in _MONEY and rail_here not in dict(rail).values():
+        rail_here = "office.settlements"
     # What was sent with POST cannot be linked to; its place in the rail can.
     start = url_for(rail_here) if rail_here in dict(rail).values() else url_for("public.home")
     here = request.full_path.rstrip("?") if request.method == "GET" else start

@@ -13,6 +13,7 @@ from uuid import UUID
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from cloud.domain.calendar import TAIPEI
 from cloud.ports.confirmations import Confirmed
 from cloud.ports.money_reports import Undoable
 from cloud.ports.reports import TransactionFilter, TransactionRow
@@ -60,9 +61,9 @@ def undoable(parts: WebParts, merchant_id: str) -> Sequence[Undoable]:
     return parts.money.reports.undoable(merchant_id, since=parts.clock.now() - UNDO_WINDOW)
 
 
-def undo_until(one: Undoable) -> datetime:
-    """Until when."""
-    return one.confirmed_at + UNDO_WINDOW
+def undo_until(one: Undoable) -> str:
+    """Until when, as people say it: today is meant."""
+    return f"{(one.confirmed_at + UNDO_WINDOW).astimezone(TAIPEI):%H:%M}"
 
 
 def write_instant(instant: datetime) -> str:

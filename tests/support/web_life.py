@@ -47,6 +47,8 @@ class Life:
     random: Random = field(default_factory=partial(Random, 20261104))
     digits: dict[str, str] = field(default_factory=dict)
     free: list[str] = field(default_factory=list)
+    answer: bytes = b""
+    """What the bank would answer to the second file, which nobody has brought yet."""
     _first_file: PayoutFile = field(init=False)
 
     def run(self) -> list[str]:
@@ -122,6 +124,7 @@ class Life:
         if file.file_no == 1:
             self._first_file = file
             return
+        self.answer = answer_p01(file.content, failures={RETURNED_ACCOUNT: "05"}, answered_on=file.value_date)
         first = self._first_file
         answer = answer_p01(first.content, failures={RETURNED_ACCOUNT: "22"}, answered_on=first.value_date)
         import_return(store, answer, by=HANDS.prepared_by, now=now + timedelta(hours=1), file_no=1)

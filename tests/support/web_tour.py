@@ -7,7 +7,7 @@ says where it is; what is done there, a picture or a check, is the caller's.
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
@@ -41,6 +41,7 @@ MERCHANT_PAGES = {
     "merchant-claims-sent": "/merchant/claims?period=2026-11-11",
     "merchant-claims-paid": "/merchant/claims?period=2026-11-04",
     "merchant-claims-none": "/merchant/claims?period=2026-10-28",
+    "merchant-transactions-narrowed": "/merchant/transactions?by=boan-scan-1&site=boan-lobby&from=2026-11-18&voucher=12",
     "merchant-kiosks": "/merchant/kiosks",
     "merchant-staff": "/merchant/staff",
     "merchant-staff-new": "/merchant/staff/new",
@@ -69,6 +70,12 @@ OFFICE_PAGES = {
     "office-kiosks": "/office/kiosks",
     "office-revoke": "/office/kiosks/kiosk-c4n6ta/revoke",
     "office-settlements": "/office/settlements",
+    "office-week": "/office/settlements/2026-11-04",
+    "office-week-none": "/office/settlements/2026-11-04?state=sent",
+    "office-payouts": "/office/payouts",
+    "office-returns": "/office/returns",
+    "office-cases": "/office/cases",
+    "office-cases-none": "/office/cases?kind=parked",
     "office-merchants": "/office/merchants",
     "office-people": "/office/people",
     "office-people-new": "/office/people/new",
@@ -102,6 +109,9 @@ EMPTY_OFFICE_PAGES = {
     "empty-office-issue": "/office/issues",
     "empty-office-kiosks": "/office/kiosks",
     "empty-office-settlements": "/office/settlements",
+    "empty-office-payouts": "/office/payouts",
+    "empty-office-returns": "/office/returns",
+    "empty-office-cases": "/office/cases",
 }
 
 REVIEW_PAGES = {
@@ -117,6 +127,7 @@ BUSINESS_PAGES = {
 
 Chapter = Literal["public", "accounts", "merchant", "scan", "office", "apply", "review", "business", "problems", "empty"]
 Chapter = Literal["public", "accounts", "merchant", "scan", "office", "connect", "problems", "empty"]
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "money", "problems", "empty"]
 CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 """The parts of a walk, each of which stands for itself."""
 
@@ -149,6 +160,8 @@ class Stage:
     store: Unreachable
     reports: Away
     throttles: tuple[Throttle, ...]
+    disputed: list[str] = field(default_factory=list)
+    """The one transaction that a walk disputes; a transaction is disputed once."""
 
 
 @contextmanager
@@ -205,8 +218,8 @@ class Tour:
         self._press()
         self._stop("account-phone-scan")
         self._go("/merchant/staff/new")
-        for field, text in {"#name": "高子涵", "#login": "boan9", "#password": "password123"}.items():
-            self._page.locator(field).fill(text)
+        for selector, text in {"#name": "高子涵", "#login": "boan9", "#password": "password123"}.items():
+            self._page.locator(selector).fill(text)
         self._page.locator("#site").select_option(index=1)
         self._press()
         self._stop("merchant-staff-new-common")
@@ -395,6 +408,63 @@ class Tour:
         self._stop("merchant-overview-webhook-disabled")
         self._see("connect-disabled", "/merchant/connect")
         self._see("connect-webhook-disabled", "/merchant/connect/webhooks/w-gone")
+    def _money(self) -> None:
+        """Take back, dispute, prepare and withdraw: everything is left as it was found, for the walk in the next language."""
+        self._enter("boan-admin")
+        self._go("/merchant/transactions?state=unconfirmed")
+        for number in range(2):
+            self._page.locator("input[name=id]").nth(number).check()
+        self._click("button[form=chosen]")
+        self._stop("merchant-confirm-some")
+        self._press()
+        self._stop("merchant-undo")
+        self._click(".undo button")
+        self._stop("merchant-undone")
+        self._go("/merchant/transactions?state=unconfirmed")
+        self._click(".row-actions a")
+        self._click(".trail-card .after a")
+        self._stop("merchant-dispute")
+        self._page.locator("#reason").fill(" ")
+        self._press()
+        self._stop("merchant-dispute-no-reason")
+        if not self._stage.disputed:
+            self._page.locator("#reason").fill("金額多打一個零")
+            self._press()
+            self._stage.disputed.append(self._page.url.rpartition("/")[2])
+        self._see("merchant-disputed", f"/merchant/transactions/{self._stage.disputed[0]}")
+        self._see("merchant-dispute-not-now", f"/merchant/transactions/{self._stage.disputed[0]}/dispute")
+        self._pay_runs()
+
+    def _pay_runs(self) -> None:
+        self._enter("finance-1")
+        self._see("office-case-disputed", f"/office/cases/disputed/{self._stage.disputed[0]}")
+        self._go("/office/cases?kind=returned")
+        self._click("td.lead-fact a")
+        self._stop("office-case-returned")
+        self._go("/office/payouts")
+        self._page.locator("#unmended").check()
+        self._press()
+        self._stop("office-run-own")
+        run = self._page.url.removeprefix(self._address)
+        self._see("office-payouts-waiting", "/office/payouts")
+        self._enter("finance-2")
+        self._see("office-run-other", run)
+        self._click("td.lead-fact a")
+        self._stop("office-claim")
+        self._go(run)
+        self._page.locator("#reason").fill("金額待查")
+        self._click("form[action$=withdraw] button")
+        self._see("office-run-withdrawn", run)
+        self._go("/office/returns")
+        file = {"name": "r.txt", "mimeType": "text/plain", "buffer": b"BOF"}
+        self._page.locator("#answer").set_input_files(file)
+        self._press()
+        self._stop("office-return-unreadable")
+        self._page.locator("#answer").set_input_files(file | {"buffer": self._stage.life.answer})
+        self._press()
+        self._stop("office-return-preview")
+        self._page.goto(self._page.url + "?file_no=1")
+        self._stop("office-return-unfit")
 
     def _problems(self) -> None:
         self._enter("office-1")
@@ -434,6 +504,10 @@ class Tour:
         self._page.locator(field).fill(text)
         with self._page.expect_navigation():
             self._page.locator(field).press("Enter")
+
+    def _click(self, selector: str) -> None:
+        with self._page.expect_navigation():
+            self._page.locator(selector).first.click()
 
     def _press(self) -> None:
         with self._page.expect_navigation():
