@@ -23,9 +23,9 @@ from cloud.adapters.postgres_session_locks import PostgresSessionLocks
 from cloud.adapters.secret_box import SecretBox
 from cloud.adapters.session_keeper import SessionKeeper
 from cloud.adapters.sql.parking import SqlParking
+from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.adapters.sql.webhooks import SqlWebhookStore
 from cloud.adapters.webhook_post import WebhookPost
-from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.config import ConfigError
 from cloud.domain.calendar import day_of
 from cloud.domain.digits import digit_tagger
@@ -33,9 +33,9 @@ from cloud.ingest import CRASH_POINTS, Ingest, IngestParts
 from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, run_schedule
 from cloud.services.admit import KnownDevices
 from cloud.services.answer import answer_batch
+from cloud.services.programmes import count_notices
 from cloud.services.webhooks import Teller
 from cloud.webhooks import WebhookParts, run_webhooks
-from cloud.services.programmes import count_notices
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 

@@ -44,10 +44,8 @@ FACTS = (
     "settlement_range",
     "correction",
     "set_off",
-)
-    "redemption", "redemption_line", "ledger_entry", "confirmation", "claim", "settlement", "settlement_range",
     "programme_version",
-)  # fmt: skip
+)
 
 
 @pytest.fixture

@@ -371,13 +371,13 @@ class Tour:
         self._stop("office-draft")
         self._see("office-issue-waiting", "/office/issues")
         self._go("/office/new-programme")
-        for field, text in {
+        for place, text in {
             "#programme_id": "Autumn",
             "#name_zh": "秋遊券",
             "#name_en": "Autumn",
             "#ends_on": "2026-01-01",
         }.items():
-            self._page.locator(field).fill(text)
+            self._page.locator(place).fill(text)
         self._press()
         self._stop("office-programme-problems")
         self._go("/office/signals?burst_count=2&burst_minutes=60&days=60")
@@ -408,6 +408,7 @@ class Tour:
         self._stop("merchant-overview-webhook-disabled")
         self._see("connect-disabled", "/merchant/connect")
         self._see("connect-webhook-disabled", "/merchant/connect/webhooks/w-gone")
+
     def _money(self) -> None:
         """Take back, dispute, prepare and withdraw: everything is left as it was found, for the walk in the next language."""
         self._enter("boan-admin")
