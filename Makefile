@@ -9,8 +9,9 @@ SEEDS ?= 200
 KILLS ?= $(if $(filter ha,$(MAKECMDGOALS)),10,20)
 ONLY ?= all
 OUT ?= build/screens
+CASES ?= 2000
 
-.PHONY: help demo test check bench simulate chaos ha screens
+.PHONY: help demo test check bench simulate chaos ha fuzz screens
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,9 +34,9 @@ check: ## ruff, mypy strict, import contracts, schema and docs drift
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_docs_drift.py
 
-bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|leg|ingest|latency|flood|growth|settle|confirm|reconcile; N=redemptions; DOC=1
+bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|leg|ingest|latency|flood|growth|settle|confirm|reconcile; N=redemptions; SIZE=vouchers; DOC=1
 	@.ci/setup test postgres
-	@exec $(PY) -m tests.bench --only $(ONLY) $(if $(N),--redemptions $(N)) $(if $(filter 1 yes true,$(DOC)),--doc)
+	@exec $(PY) -m tests.bench --only $(ONLY) $(if $(N),--redemptions $(N)) $(if $(SIZE),--vouchers $(SIZE)) $(if $(filter 1 yes true,$(DOC)),--doc)
 
 simulate: ## deterministic simulation of kiosks, network and cloud; SEEDS=n
 	@.ci/setup test
@@ -48,6 +49,10 @@ chaos: ## real processes, killed at random while orders run; KILLS=n, DB=postgre
 ha: ## kill the primary of a three-node Patroni cluster under load; KILLS=n (10)
 	@.ci/setup test ha
 	@exec $(PY) -m tests.ha --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+fuzz: ## generated requests against the OpenAPI document; CASES=n, DB=postgres, SEED=n
+	@.ci/setup test $(if $(filter postgres,$(DB)),postgres)
+	@exec $(PY) -m tests.fuzz --cases $(CASES) --db $(DB) $(if $(SEED),--seed $(SEED))
 
 screens: ## render every screen, page and document to PNG; OUT=folder
 	@.ci/setup test

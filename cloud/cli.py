@@ -19,22 +19,28 @@ from uuid import UUID
 import msgspec
 
 from cloud.domain.audit import Head, decode_head
+from cloud.domain.pay_runs import Hands, PayRunError
 from cloud.domain.payouts import Originator, PayoutFormat
 from cloud.domain.setup import Setup, decode_setup
 from cloud.ports.audit import AuditTrail
 from cloud.ports.books import Books
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.corrections import CorrectionStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.payouts import PayoutStore
+from cloud.ports.people import People
 from cloud.ports.programmes import SetupStore
 from cloud.ports.reports import Reports
+from cloud.ports.retention import RetentionStore
 from cloud.ports.settlements import SettlementStore
 from cloud.services.audit import verify
 from cloud.services.confirm import confirm_all
+from cloud.services.correct import Wish, correct
 from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.services.issue import Issued
-from cloud.services.pay import import_return, kept_payout_file, make_payout_file, newest_file_no
+from cloud.services.pay import import_return, kept_payout_file, make_payout_file, may_pay, newest_file_no
+from cloud.services.purge import purge_due
 from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from cloud.services.setup import load_setup
@@ -69,6 +75,12 @@ class Parts(Protocol):
     @property
     def payouts(self) -> PayoutStore: ...
     @property
+    def corrections(self) -> CorrectionStore: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def retention(self) -> RetentionStore: ...
+    @property
     def originator(self) -> Originator: ...
 
     def initialise(self) -> bool:
@@ -79,10 +91,12 @@ class Parts(Protocol):
     def issue(self, programme_id: str, holders_csv: bytes, *, issued_by: str, now: datetime) -> Issued: ...
     def write_sheets(self, issue_id: UUID, folder: Path) -> int: ...
     def randomness(self, length: int) -> bytes: ...
+    def leave_room(self) -> bool: ...
     def write_broker_files(self, folder: Path) -> Path: ...
     def run_web(self) -> None: ...
     def run_ingest(self) -> None: ...
     def run_schedule(self) -> None: ...
+    def run_webhooks(self) -> None: ...
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -107,18 +121,31 @@ def make_parser() -> argparse.ArgumentParser:
     add("web", lambda _, parts: parts.run_web(), "serve pages and HTTP interface until stopped")
     add("ingest", lambda _, parts: parts.run_ingest(), "answer kiosks until stopped; several may run on PostgreSQL")
     add("schedule", lambda _, parts: parts.run_schedule(), "close every week once it has ended, until stopped")
+    add("webhooks", lambda _, parts: parts.run_webhooks(), "tell merchants' servers what happened, until stopped")
     add("confirm-all", _confirm_all, "confirm everything of one merchant").add_argument("--merchant", required=True)
     add("settle", _settle, "close every week that has ended; safe to repeat")
     add("settlements", _settlements, "list the closed weeks, newest first, one JSON object per line")
     pay = add("pay", _pay, "pay every claim that can be paid, in one file for the bank; no file where there is nothing to pay")
     pay.add_argument("--format", choices=get_args(PayoutFormat), required=True)
     pay.add_argument("--out", type=Path, required=True)
+    pay.add_argument("--prepared-by", required=True, metavar="STAFF_ID", help="of finance; stands for what is paid")
+    pay.add_argument("--released-by", required=True, metavar="STAFF_ID", help="of finance; somebody else, who has looked at it")
     again = add("payout-file", _payout_file, "write a payout file that was made before once more, byte for byte")
     again.add_argument("--file-no", type=int, required=True)
     again.add_argument("--out", type=Path, required=True)
     heard = add("import-return", _import_return, "take over what the bank answered (ACHR01 or pain.002); safe to repeat")
     heard.add_argument("file", type=Path)
     heard.add_argument("--file-no", type=int, help="payout file that it answers, where the bank's file leaves that open")
+    wrong = add(
+        "correct", _correct, "take back what a wrong redemption is worth from its merchant's next claims; safe to repeat"
+    )
+    wrong.add_argument("--redemption", type=UUID, required=True, help="its id")
+    wrong.add_argument("--amount", type=int, help="whole TWD; all of it where this is not said")
+    wrong.add_argument("--reason", required=True)
+    wrong.add_argument("--by", required=True, help="id of somebody of the office's finance, or its admin")
+    listed = add("corrections", _corrections, "list what was corrected, newest first, one JSON object per line")
+    listed.add_argument("--owed", action="store_true", help="list merchants instead, with what their next claims bear")
+    add("purge", _purge, "forget the holders of programmes whose disputes are over; safe to repeat, and while kiosks redeem")
     add("reconcile", _reconcile, "add everything up and print it; fails, naming the first row that breaks a rule")
     audit = add("audit-verify", _audit_verify, "walk the audit log and print its head; fails, naming the first broken link")
     audit.add_argument(
@@ -204,7 +231,10 @@ def _settlements(_: argparse.Namespace, parts: Parts) -> None:
 
 def _pay(arguments: argparse.Namespace, parts: Parts) -> None:
     _check_writable(arguments.out)
-    file = make_payout_file(parts.payouts, arguments.format, parts.originator, now=parts.clock.now())
+    hands = Hands(arguments.prepared_by, arguments.released_by)
+    if not may_pay(parts.people, hands):
+        raise CommandError(str(PayRunError("not_finance")))
+    file = make_payout_file(parts.payouts, arguments.format, parts.originator, hands=hands, now=parts.clock.now())
     if file is None:
         _print_json({"file_no": None, "payouts": 0, "total_twd": 0, "newest_file_no": newest_file_no(parts.payouts)})
         return
@@ -222,7 +252,7 @@ def _payout_file(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
-    done = import_return(parts.payouts, _read(arguments.file), now=parts.clock.now(), file_no=arguments.file_no)
+    done = import_return(parts.payouts, _read(arguments.file), by=ACTOR, now=parts.clock.now(), file_no=arguments.file_no)
     _print_json(
         {
             "file_no": done.file_no,
@@ -233,6 +263,25 @@ def _import_return(arguments: argparse.Namespace, parts: Parts) -> None:
             "open": done.open_count,
         }
     )
+
+
+def _correct(arguments: argparse.Namespace, parts: Parts) -> None:
+    wish = Wish(arguments.redemption, arguments.reason, arguments.by, arguments.amount)
+    _print_json(msgspec.to_builtins(correct(parts.corrections, parts.people, wish, now=parts.clock.now())))
+
+
+def _corrections(arguments: argparse.Namespace, parts: Parts) -> None:
+    if arguments.owed:
+        for debt in parts.corrections.debts():
+            _print_json({**msgspec.to_builtins(debt), "owed_twd": debt.owed_twd})
+        return
+    for one in parts.corrections.corrections():
+        _print_json(msgspec.to_builtins(one))
+
+
+def _purge(_: argparse.Namespace, parts: Parts) -> None:
+    done = purge_due(parts.retention, now=parts.clock.now(), go_on=parts.leave_room)
+    _print_json({"issues": done.issues, "vouchers": done.vouchers, "tries": done.tries})
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:

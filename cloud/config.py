@@ -24,6 +24,8 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     port: Port = 8080
     https: bool = False
     """Whether browsers come over HTTPS, ended in front of this program: cookies then travel over nothing else."""
+    second_factor: Literal["optional", "required"] = "optional"
+    """Whether the office's people and the merchants' admins must set one up before they see anything else."""
 
 
 class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,6 +63,13 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether the ingest worker writes a line for every answer too: its request's id and trace. Not for peaks."""
 
 
+class Webhooks(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may be told what happened."""
+
+    private: bool = False
+    """For demonstrations and tests only: whether plain HTTP and addresses of this machine and network will do."""
+
+
 class Originator(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who pays the merchants, as the bank knows them."""
 
@@ -85,12 +94,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Printed into voucher codes: where the staff scan page is reached."""
     calendar_file: str = ""
     """Empty for the real calendar."""
+    holidays_file: str = ""
+    """A newer list of public holidays than the one that is shipped, in the same form."""
+    bank_branches_file: str = ""
+    """The published list of bank branches (open data 6041); empty: a branch's digits are checked for their form alone."""
     web: Web = msgspec.field(default_factory=Web)
     broker: Broker = msgspec.field(default_factory=Broker)
     ingest: Ingest = msgspec.field(default_factory=Ingest)
     metrics: Metrics | None = None
     """Absent: nothing is served."""
     log: Log = msgspec.field(default_factory=Log)
+    webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     originator: Originator = msgspec.field(default_factory=Originator)
 
 

@@ -4,12 +4,20 @@ One round handles everything that queued while the last one was at work, without
 
     take → prove → judge and commit → answer → park and note presence → acknowledge
 
+While the database is at work on one round, what has come since is taken and proved for the next: a proof needs nothing but
+keys. It is judged in its own round, on what the database knows then.
+
 A crash anywhere in a round loses nothing. Before the commit nothing has happened, and the broker or the kiosk sends again.
 After it the request meets its stored answer, byte for byte. Where the database fails the round is repeated with growing
 pauses and nothing is acknowledged meanwhile.
 
 A message that brings the judge down (a fault of ours) is tried :data:`TRIES_MAX` times, the last ones alone, then parked, so
-that it cannot block the others. What a sender asks above its flow limit is answered ``busy`` and not judged.
+that it cannot block the others.
+
+What comes from a kiosk's topic above its flow limit is not looked at any further: it is answered ``busy``, now and then, and
+acknowledged. That is decided by the topic alone, before any proof, because a proof costs more than what the limit saves. The
+broker lets a kiosk write to its own topics only, and one that did not could do worse than use up an allowance: it could keep
+the kiosk's messages to itself. Nothing is ever *accepted* on the broker's word.
 """
 
 import hashlib
@@ -24,6 +32,7 @@ from cloud.domain.flow import FlowLimit
 from cloud.domain.records import Ask, StoredAnswer
 from cloud.ports.clock import Clock
 from cloud.ports.fleet import Fleet, Presence
+from cloud.ports.ingest import Meanwhile
 from cloud.ports.line import Delivery, Line
 from cloud.ports.meters import IngestMeters, Outcome, Unmetered
 from cloud.ports.parking import ParkedMessage, Parking
@@ -31,8 +40,11 @@ from cloud.services.admit import (
     Admitted,
     Arrival,
     DigitTag,
+    Excess,
+    KnownDevice,
     KnownDevices,
     Malformed,
+    Place,
     Unproved,
     admit,
     read_arrival,
@@ -48,6 +60,9 @@ from protocol.trace import trace_id_of
 BATCH_MAX: Final = 400
 """Most messages of one round: larger batches gained nothing when measured."""
 
+AHEAD_AT_ONCE: Final = 4
+"""Messages of the next round that are proved before it is seen whether the database has answered; some 40 µs each."""
+
 WAIT_S: Final = 0.5
 """Longest wait for a message; also how soon a request to stop is noticed."""
 
@@ -57,8 +72,13 @@ RETRY_MAX_S: Final = 1.0
 """Longest pause before the database is tried again. A fail-over is over at a moment that nobody announces."""
 
 REQUESTS_PER_S_MAX: Final = 50.0
-REQUESTS_BURST_MAX: Final = 500
-"""Per kiosk. A kiosk with a customer sends a few a minute; one that was away for days may empty its outbox at once."""
+REQUESTS_BURST_MAX: Final = 100
+"""Per kiosk. One with a customer sends a few a minute; one that was away for days publishes its outbox twenty at a time, and
+asks again what it is not answered."""
+
+BUSY_PER_S_MAX: Final = 5.0
+BUSY_BURST_MAX: Final = 20
+"""Answers that say ``busy``, per kiosk. Whoever does not listen to the first ones need not be told a thousand times."""
 
 PARKED_PER_S_MAX: Final = 5.0
 PARKED_BURST_MAX: Final = 500
@@ -86,7 +106,7 @@ _T = TypeVar("_T")
 class Judging(Protocol):
     """The use case that judges one batch in one transaction; one answer per ask, in their order."""
 
-    def __call__(self, asks: Sequence[Ask], *, now: datetime) -> Sequence[StoredAnswer]: ...
+    def __call__(self, asks: Sequence[Ask], *, now: datetime, meanwhile: Meanwhile) -> Sequence[StoredAnswer]: ...
 
 
 class Stop(Protocol):
@@ -120,12 +140,14 @@ class IngestParts:
 class _Round:
     """What one round found out about its deliveries."""
 
-    at_s: float
-    """When it began to look at them, on the clock that never runs backwards."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    presences: list[Delivery] = field(default_factory=list)
+    strangers: list[Delivery] = field(default_factory=list)
+    """Requests on topics of which nobody knows yet whose they are."""
     admitted: list[Admitted] = field(default_factory=list)
-    refused: list[tuple[Malformed | Admitted, Reason]] = field(default_factory=list)
+    refused: list[Malformed | Excess] = field(default_factory=list)
     parked: list[ParkedMessage] = field(default_factory=list)
-    presences: list[Presence] = field(default_factory=list)
+    noted: list[Presence] = field(default_factory=list)
     answers: list[tuple[str, Event]] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     """Of the answers, counted."""
@@ -141,7 +163,9 @@ class Ingest:
     def __init__(self, parts: IngestParts) -> None:
         self._parts = parts
         self._flow = FlowLimit(per_s=REQUESTS_PER_S_MAX, burst=REQUESTS_BURST_MAX)
+        self._busy_flow = FlowLimit(per_s=BUSY_PER_S_MAX, burst=BUSY_BURST_MAX)
         self._parking_flow = FlowLimit(per_s=PARKED_PER_S_MAX, burst=PARKED_BURST_MAX)
+        self._next = _Round()
 
     def run(self) -> None:
         """Work until asked to stop; the round at hand is finished first.
@@ -151,22 +175,24 @@ class Ingest:
         """
         try:
             while not self._parts.stop.is_set():
-                deliveries = self._parts.line.take(BATCH_MAX, wait_s=WAIT_S)
-                if deliveries:
+                ahead = len(self._next.deliveries)
+                deliveries = self._parts.line.take(BATCH_MAX - ahead, wait_s=0.0 if ahead else WAIT_S)
+                if ahead or deliveries:
                     self.work(deliveries)
         except _StoppedError:
             _log.warning("stopped while the database was away; what was open will be sent again")
 
     def work(self, deliveries: Sequence[Delivery]) -> None:
-        """Do one round."""
-        self._parts.meters.took(len(deliveries), oldest_at_s=min(delivery.arrived_at_s for delivery in deliveries))
-        presences: list[Delivery] = []
-        requests: list[Delivery] = []
-        for delivery in deliveries:
-            (presences if _is_presence(delivery) else requests).append(delivery)
-        reach = self._parts.reach if requests else _pass
+        """Do one round: what was read ahead, and these."""
+        found, self._next = self._next, _Round()
+        found.deliveries += deliveries
+        self._parts.meters.took(len(found.deliveries), oldest_at_s=min(one.arrived_at_s for one in found.deliveries))
+        reach = _pass if all(map(_is_presence, found.deliveries)) else self._parts.reach
         reach("batch_taken")
-        found = self._until_done(lambda: self._sort(requests))
+        for delivery in deliveries:
+            self._sort(delivery, found)
+        if found.strangers:
+            self._until_done(lambda: self._meet(found))
         reach("authenticated")
         self._judge(found)
         reach("after_commit")
@@ -180,34 +206,52 @@ class Ingest:
         self._parts.line.flush()
         reach("after_answers")
         self._parts.meters.answered(found.outcomes)
-        self._note(presences, found)
-        self._acknowledge(deliveries, reach)
+        self._note(found)
+        self._acknowledge(found.deliveries, reach)
         self._parts.meters.finished()
 
-    def _sort(self, requests: Sequence[Delivery]) -> _Round:
-        found = _Round(at_s=self._parts.elapsed_s())
-        places = self._parts.devices.places
-        arrivals = [
-            (delivery, _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload, places))
-            for delivery in requests
-        ]
+    def _read_ahead(self) -> bool:
+        """Take and prove a few messages of the next round, if any have come."""
+        room = BATCH_MAX - len(self._next.deliveries)
+        deliveries = self._parts.line.take_more(min(AHEAD_AT_ONCE, room)) if room else ()
+        self._next.deliveries += deliveries
+        for delivery in deliveries:
+            self._sort(delivery, self._next)
+        return bool(deliveries)
+
+    def _sort(self, delivery: Delivery, found: _Round) -> None:
+        """Find out what a message is, as far as that takes no database."""
+        if _is_presence(delivery):
+            found.presences.append(delivery)
+            return
+        place = self._parts.devices.places.get(delivery.topic)
+        if place is None:
+            found.strangers.append(delivery)
+            return
+        device, _ = place
+        device_id, at_s = device.address.device_id, self._parts.elapsed_s()
+        if self._flow.admit(device_id, at_s=at_s):
+            self._place(found, delivery, self._proved(_read(delivery, place), device))
+        elif self._busy_flow.admit(device_id, at_s=at_s):
+            self._place(found, delivery, _turned_away(_read(delivery, place), device))
+
+    def _meet(self, found: _Round) -> None:
+        arrivals = [(delivery, _read(delivery, None)) for delivery in found.strangers]
         names = {arrival.address.device_id for _, arrival in arrivals if isinstance(arrival, Arrival)}
         devices = self._parts.devices.find(names)
         for delivery, arrival in arrivals:
-            if isinstance(arrival, Arrival):
-                device = devices.get(arrival.address.device_id)
-                self._place(found, delivery, _guarded(admit, arrival, device, self._parts.digit_tag))
-            else:
-                self._place(found, delivery, arrival)
-        return found
+            device = devices.get(arrival.address.device_id) if isinstance(arrival, Arrival) else None
+            self._place(found, delivery, self._proved(arrival, device))
 
-    def _place(self, found: _Round, delivery: Delivery, outcome: Admitted | Malformed | Unproved) -> None:
+    def _proved(self, arrival: Arrival | Unproved, device: KnownDevice | None) -> Admitted | Malformed | Unproved:
+        return arrival if isinstance(arrival, Unproved) else _guarded(admit, arrival, device, self._parts.digit_tag)
+
+    def _place(self, found: _Round, delivery: Delivery, outcome: Admitted | Malformed | Excess | Unproved) -> None:
         match outcome:
-            case Admitted(device=device):
-                if self._flow.admit(device.address.device_id, at_s=found.at_s):
-                    found.admitted.append(outcome)
-                else:
-                    found.refused.append((outcome, Reason.BUSY))
+            case Admitted():
+                found.admitted.append(outcome)
+            case Excess():
+                found.refused.append(outcome)
             case Unproved(problem):
                 found.parked.append(self._parked(delivery, problem))
             case Malformed(device=device, problem=problem):
@@ -219,12 +263,12 @@ class Ingest:
                     outcome.request_id,
                     trace,
                 )
-                found.refused.append((outcome, Reason.MALFORMED))
+                found.refused.append(outcome)
 
     def _judge(self, found: _Round) -> None:
-        for outcome, reason in found.refused:
-            found.answers.append(unjudged_reply(outcome, reason, now=self._parts.clock.now()))
-            found.outcomes[outcome.kind if isinstance(outcome, Malformed) else outcome.ask.kind, reason] += 1
+        for outcome in found.refused:
+            found.answers.append(unjudged_reply(outcome, now=self._parts.clock.now()))
+            found.outcomes[outcome.kind, outcome.reason] += 1
         if found.admitted:
             stored = self._until_done(lambda: self._stored(found.admitted))
             for one, answer in zip(found.admitted, stored, strict=True):
@@ -258,15 +302,15 @@ class Ingest:
 
     def _commit(self, asks: Sequence[Ask]) -> Sequence[StoredAnswer]:
         begun_s = self._parts.elapsed_s()
-        stored = self._parts.judge(asks, now=self._parts.clock.now())
+        stored = self._parts.judge(asks, now=self._parts.clock.now(), meanwhile=self._read_ahead)
         self._parts.meters.committed(self._parts.elapsed_s() - begun_s)
         return stored
 
-    def _note(self, presences: Sequence[Delivery], found: _Round) -> None:
-        for delivery in presences:
+    def _note(self, found: _Round) -> None:
+        for delivery in found.presences:
             self._read_presence(delivery, found)
-        if found.presences:
-            self._until_done(lambda: self._parts.fleet.record_presence(found.presences))
+        if found.noted:
+            self._until_done(lambda: self._parts.fleet.record_presence(found.noted))
             self._parts.reach("presence")
         kept = [message for message in found.parked if self._parking_flow.admit("all", at_s=self._parts.elapsed_s())]
         if found.parked:
@@ -285,7 +329,7 @@ class Ingest:
             found.parked.append(self._parked(delivery, str(problem)))
             return
         # Only that device may write to its topic: the broker holds it to the name in its certificate.
-        found.presences.append(
+        found.noted.append(
             Presence(
                 address.device_id,
                 state.state,
@@ -324,6 +368,16 @@ class Ingest:
     def _parked_ask(self, one: Admitted, problem: str) -> ParkedMessage:
         topic = one.device.address.request(one.ask.kind)
         return ParkedMessage(self._parts.clock.now(), topic, problem, one.ask.body_hash)
+
+
+def _read(delivery: Delivery, place: Place | None) -> Arrival | Unproved:
+    return _guarded(read_arrival, delivery.topic, delivery.properties, delivery.payload, place)
+
+
+def _turned_away(arrival: Arrival | Unproved, device: KnownDevice) -> Excess | Unproved:
+    if isinstance(arrival, Unproved):
+        return arrival
+    return Excess(device, arrival.event.id, arrival.kind, arrival.event.traceparent)
 
 
 def _final(one: Admitted, stored: StoredAnswer) -> tuple[Reply, Reason | None]:

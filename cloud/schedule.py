@@ -1,6 +1,6 @@
-"""The scheduler: closes every voucher week by itself once it has ended.
+"""The scheduler: closes every voucher week by itself once it has ended, and then forgets the holders who are to be forgotten.
 
-It sleeps until the next week ends and then asks the use case, which is safe to run twice, late, or beside another scheduler.
+It sleeps until the next week ends and then asks the use cases, which are safe to run twice, late, or beside another scheduler.
 It never counts on having been awake: after a pause of any length it closes whatever has ended meanwhile.
 """
 
@@ -11,7 +11,9 @@ from typing import Final, Protocol
 
 from cloud.ports.clock import Clock
 from cloud.ports.meters import ScheduleMeters, Unmetered
+from cloud.ports.retention import RetentionStore
 from cloud.ports.settlements import SettlementStore
+from cloud.services.purge import PURGE_PAUSE_S, purge_due
 from cloud.services.settle import next_due, settle_due
 from protocol.errors import PortError
 
@@ -41,6 +43,7 @@ class ScheduleParts:
     settlements: SettlementStore
     clock: Clock
     stop: Stop
+    retention: RetentionStore
     look_every_s: float = LOOK_EVERY_S
     meters: ScheduleMeters = field(default_factory=Unmetered)
 
@@ -55,6 +58,7 @@ def run_schedule(parts: ScheduleParts) -> None:
     while not parts.stop.is_set():
         try:
             due = _settle(parts)
+            _purge(parts)
             _sleep_until(due, parts)
         except PortError as problem:
             if not problem.retry:
@@ -70,6 +74,12 @@ def _settle(parts: ScheduleParts) -> datetime:
     due = next_due(parts.settlements, now=parts.clock.now())
     parts.meters.due(due)
     return due
+
+
+def _purge(parts: ScheduleParts) -> None:
+    done = purge_due(parts.retention, now=parts.clock.now(), go_on=lambda: not parts.stop.wait(PURGE_PAUSE_S))
+    if done.vouchers:
+        _log.info("forgot the holders of %d vouchers", done.vouchers)
 
 
 def _sleep_until(due: datetime, parts: ScheduleParts) -> None:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from cloud.domain.records import Ask, Decisions, Knowledge
-from cloud.ports.ingest import IngestStore, IngestTransaction
+from cloud.ports.ingest import IngestStore, IngestTransaction, Meanwhile
 
 VARIABLE: Final = "VK_CRASH_AT"
 
@@ -61,13 +61,13 @@ class CrashingStore:
         self._store = store
         self._points = points
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
         """Open a transaction of the store beneath."""
-        return self._begin()
+        return self._begin(meanwhile)
 
     @contextmanager
-    def _begin(self) -> Iterator[IngestTransaction]:
-        with self._store.begin() as transaction:
+    def _begin(self, meanwhile: Meanwhile | None) -> Iterator[IngestTransaction]:
+        with self._store.begin(meanwhile) as transaction:
             yield _CrashingTransaction(transaction, self._points)
 
 

@@ -71,6 +71,7 @@ def _redemptions(decisions: Decisions, spell: Spelling) -> list[Row]:
             made.redeemed_twd,
             made.topup_twd,
             spell.instant(made.redeemed_at),
+            " ".join(made.voucher_nos),
         )
         for made in decisions.redemptions
     ]
@@ -147,6 +148,7 @@ APPENDED: Final = (
             "redeemed_twd": "int",
             "topup_twd": "int",
             "redeemed_at": "instant",
+            "voucher_nos": "text",
         },
         _redemptions,
     ),

@@ -6,6 +6,7 @@ whose lanes its kiosk is on, and an acknowledgement by the very connection that 
 Who holds which session is not decided here (:mod:`cloud.adapters.session_keeper`).
 """
 
+import select
 import ssl
 import tempfile
 import threading
@@ -26,6 +27,10 @@ from cloud.ports.sessions import SESSIONS_MAX
 from protocol.envelope import Event
 from protocol.errors import PortError
 from protocol.topics import LANE_AT, LANES
+
+LOOK_S: Final = 0.05
+LEFT_S: Final = 0.2
+"""When the worker has not read for so long, the network threads do: the broker must hear from us."""
 
 CONFIRMED_S: Final = 5.0
 """How long the locks, once seen, count as held where a connection is to be made anew."""
@@ -65,6 +70,7 @@ class MqttLine:
         self._leaving: deque[tuple[Sequence[MqttSession], threading.Event]] = deque()
         self._connections = count()
         self._reconnects = 0
+        self._read_at_s = float("-inf")
         self._confirmed_at_s = float("-inf")
         self._tell_lost: Callable[[], None] = _tell_nobody
         self._failure: Exception | None = None
@@ -85,7 +91,36 @@ class MqttLine:
             self._let_go(sessions)
             has_left.set()
         self._check()
-        taken = self._arrived.take(count_max, wait_s=wait_s)
+        self._read(count_max)
+        end_s = time.monotonic() + wait_s
+        while not self._arrived and (left_s := end_s - time.monotonic()) > 0:
+            # Not longer at a time: the network threads may put something there, and sessions may come.
+            self._wait_for_any(min(left_s, LOOK_S))
+            self._read(count_max)
+        return self._live(self._arrived.take(count_max))
+
+    def take_more(self, count_max: int) -> Sequence[Delivery]:
+        """Return what queued. Nobody leaves yet: the round's answers are still to be sent."""
+        self._read(count_max)
+        return self._live(self._arrived.take(count_max))
+
+    def _read(self, count_max: int) -> None:
+        """Read until so many wait here, or nothing more has arrived."""
+        self._read_at_s = time.monotonic()
+        sessions = [session for session in self._held if session is not None]
+        while len(self._arrived) < count_max:
+            # All of them in turn, so that none waits behind another.
+            if not sum([session.read() for session in sessions]):
+                break
+
+    def _wait_for_any(self, wait_s: float) -> None:
+        poll = select.poll()
+        for session in self._held:
+            if session is not None and (number := session.fileno) >= 0:
+                poll.register(number, select.POLLIN)
+        poll.poll(wait_s * 1_000)
+
+    def _live(self, taken: Sequence[Delivery]) -> Sequence[Delivery]:
         # What an earlier connection brought comes again on another: judging it now would only cost a second round.
         live = {session.connection for session in self._held if session is not None}
         return [delivery for delivery in taken if delivery.connection in live]
@@ -164,6 +199,10 @@ class MqttLine:
         """Tell whether the sessions are known to be this worker's."""
         confirmed_at_s = self._confirmed_at_s
         return confirmed_at_s > since_s and time.monotonic() - confirmed_at_s < CONFIRMED_S
+
+    def is_reading(self) -> bool:
+        """Tell whether the worker reads itself."""
+        return time.monotonic() - self._read_at_s < LEFT_S
 
     def lost(self) -> None:
         """A connection broke."""

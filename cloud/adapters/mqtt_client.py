@@ -5,11 +5,13 @@ one block is received, the packets that make up nearly all traffic (QoS 1 publis
 by :mod:`cloud.adapters.mqtt_wire`, and every other packet is given to paho's own decoder, in its place in the order. The
 session, TLS, keep-alive, reconnecting and how a packet is written stay paho's.
 
-A round's answers are written by whoever has them, without waking the network thread for it; the socket has a lock.
+A round's answers are written by whoever has them, without waking the network thread for it, and what arrives is read by
+whoever wants it. The network thread reads where nobody else does, and keeps the connection. Two threads that read and judge in
+turn wake each other for every message, because each must let go of the interpreter for each receive. The socket has a lock.
 
 Leans on names of paho 2 that are not public: ``_packet_handle``, ``_in_packet``, ``_out_packet``, ``_packet_write``,
-``_sock_recv``, ``_sock_close``, ``_sockpairW``, ``_loop_rc_handle``, ``_mid_generate``. The lock of requirements pins paho's
-version, and ``tests/property/test_mqtt_client.py`` compares with the stock client.
+``_sock_recv``, ``_sock_close``, ``_sockpairW``, ``_loop_rc_handle``, ``_do_on_disconnect``, ``_mid_generate``. The lock of
+requirements pins paho's version, and ``tests/property/test_mqtt_client.py`` compares with the stock client.
 """
 
 import logging
@@ -17,7 +19,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -45,12 +47,12 @@ SENT_AT_ONCE_BYTES: Final = 65_536
 _log = logging.getLogger(__name__)
 
 
-ROOM_WAIT_S: Final = 0.05
-"""How long nothing is read while there is no room, before the rest of paho's loop has its turn."""
+READ_WAIT_S: Final = 0.05
+"""How long the network thread leaves what has arrived to others, before the rest of paho's loop has its turn."""
 
 
 class BlockEvents(Protocol):
-    """Who hears of a block's packets. Called by the network thread; no exception may leave."""
+    """Who hears of a block's packets. Called by whoever reads; no exception may leave."""
 
     def received(self, publishes: Sequence[tuple[Publish, bool]]) -> None:
         """QoS 1 publishes in their order, each with whether it was retained."""
@@ -58,8 +60,11 @@ class BlockEvents(Protocol):
     def acknowledged(self, acknowledgements: Sequence[tuple[int, int]]) -> None:
         """Packet ids with reason codes."""
 
-    def has_room(self, wait_s: float) -> bool:
-        """Tell whether more may be read; wait so long for that."""
+    def has_room(self) -> bool:
+        """Tell whether more may be read."""
+
+    def is_left_to_read(self, wait_s: float) -> bool:
+        """Tell whether the network thread shall read, because nobody else does, and there is room; wait so long for that."""
 
     def holds(self, packet_id: int) -> bool:
         """Tell whether a packet id is in use, other than by paho itself."""
@@ -83,6 +88,8 @@ class BlockClient(Client):
         self._rest = b""
         # OpenSSL takes one thread at a time. Nothing is waited for while it is held, and it is the last lock taken.
         self._socket_lock = threading.RLock()
+        # One reads at a time. Taken before every other lock.
+        self._reading = threading.RLock()
         self._is_leaving = False
         self._publishes: list[tuple[Publish, bool]] = []
         self._acknowledgements: list[tuple[int, int]] = []
@@ -97,8 +104,15 @@ class BlockClient(Client):
         """Connect anew, if that is allowed: half a packet of the connection before is no part of this one."""
         if not self._events.may_connect():
             raise ConnectionAbortedError("not allowed at this moment")
-        self._rest = b""
+        with self._reading:
+            self._rest = b""
         return super().reconnect()
+
+    @property
+    def fileno(self) -> int:
+        """What ``poll`` looks at; -1 while there is no connection."""
+        found = self._sock
+        return -1 if found is None else found.fileno()
 
     def close_socket(self) -> None:
         """Close what a connection left open that was being made when the network thread was told to end."""
@@ -139,13 +153,26 @@ class BlockClient(Client):
             # A farewell in the queue is for the network thread: its end is the connection's.
             if self._sock is not None and not self._is_leaving:
                 self._packet_write()
-        if self._out_packet and self._sockpairW is not None:
+        if self._out_packet:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._sockpairW is not None:
             with suppress(BlockingIOError):
                 self._sockpairW.send(b"\0")
 
     def _packet_write(self) -> MQTTErrorCode:
+        if self._is_leaving:
+            # With the farewell paho tells of the end, for which nobody may be reading.
+            with self._reading, self._socket_lock:
+                return super()._packet_write()
         with self._socket_lock:
             return super()._packet_write()
+
+    def _do_on_disconnect(self, *args: Any, **kwargs: Any) -> None:
+        # What was read on this connection must be handed over before the next one begins.
+        with self._reading:
+            super()._do_on_disconnect(*args, **kwargs)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         with self._socket_lock:
@@ -165,13 +192,29 @@ class BlockClient(Client):
                 return packet_id
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002 - paho's signature
-        """Take what has arrived; called by paho's loop where ``select`` says that there is something."""
-        for _ in range(BLOCKS_MAX):
+        """Take what has arrived, unless somebody else will; called by paho's loop where ``select`` says there is something."""
+        if not self._events.is_left_to_read(READ_WAIT_S):
+            self._excuse_silence()
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        with self._reading:
+            code, _ = self._read_blocks(BLOCKS_MAX)
+            return code
+
+    def read_arrived(self) -> bool:
+        """Take what has arrived, from any thread; tell whether there was anything."""
+        with self._reading:
             if self._sock is None:
-                return MQTTErrorCode.MQTT_ERR_NO_CONN
-            if not self._events.has_room(ROOM_WAIT_S):
-                self._excuse_silence()
-                break
+                return False
+            code, blocks = self._read_blocks(BLOCKS_MAX)
+        if code:
+            self._wake()
+        return blocks > 0
+
+    def _read_blocks(self, count_max: int) -> tuple[MQTTErrorCode, int]:
+        count = 0
+        while count < count_max and self._events.has_room():
+            if self._sock is None:
+                return MQTTErrorCode.MQTT_ERR_NO_CONN, count
             try:
                 block = self._sock_recv(BLOCK_BYTES)
             except BlockingIOError:
@@ -179,18 +222,17 @@ class BlockClient(Client):
             except OSError as problem:
                 _log.info("the connection broke: %s", problem)
                 block = b""
+            count += 1
             code = self._read_block(block) if block else MQTTErrorCode.MQTT_ERR_CONN_LOST
             if code:
                 self._hand_over()
-                return self._loop_rc_handle(code)
-            if self._sock is None:
-                return MQTTErrorCode.MQTT_ERR_SUCCESS
-            if len(block) < BLOCK_BYTES and not hasattr(self._sock, "pending"):
+                return self._loop_rc_handle(code), count
+            if self._sock is None or (len(block) < BLOCK_BYTES and not hasattr(self._sock, "pending")):
                 break  # without TLS there is no more
             if len(self._publishes) >= HANDED_OVER_AT_ONCE:
                 self._hand_over()  # or nobody would know that there is no more room
         self._hand_over()
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
+        return MQTTErrorCode.MQTT_ERR_SUCCESS, count
 
     def _excuse_silence(self) -> None:
         # The broker's signs of life lie unread behind what there is no room for.

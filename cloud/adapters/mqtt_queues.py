@@ -37,10 +37,11 @@ class Arrivals:
             self._waiting.extend(deliveries)
             self._changed.notify_all()
 
-    def take(self, count_max: int, *, wait_s: float) -> list[Delivery]:
-        """Take what is there, at most so many; wait for the first one."""
+    def take(self, count_max: int) -> list[Delivery]:
+        """Take what is there, at most so many."""
+        if not self._waiting:
+            return []
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting, wait_s)
             taken = [self._waiting.popleft() for _ in range(min(count_max, len(self._waiting)))]
             self._changed.notify_all()
             return taken

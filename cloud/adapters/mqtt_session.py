@@ -89,6 +89,9 @@ class SessionOwner(Protocol):
     def lost(self) -> None:
         """A connection broke."""
 
+    def is_reading(self) -> bool:
+        """Tell whether somebody takes what arrives from the sessions themselves, and has done so a moment ago."""
+
 
 def _guarded(callback: Callable[_P, None]) -> Callable[_P, None]:
     @functools.wraps(callback)
@@ -125,6 +128,7 @@ class MqttSession:
         self._is_online = False
         self._is_started = False
         self._is_closing = False
+        self._ended = threading.Event()
         self._lost_at_s = float("-inf")
         self._client = self._make_client(session_name(number))
 
@@ -148,6 +152,7 @@ class MqttSession:
     def disconnect(self) -> None:
         """Say goodbye after all that was flushed. The broker keeps the session; what was not acknowledged is sent again."""
         self._is_closing = True
+        self._ended.set()
         self._client.disconnect()
 
     def close(self) -> None:
@@ -200,6 +205,15 @@ class MqttSession:
         if packets:
             self._client.send_queued()
 
+    def read(self) -> bool:
+        """Take what has arrived to where arrivals are kept; tell whether there was anything."""
+        return self._client.read_arrived()
+
+    @property
+    def fileno(self) -> int:
+        """What ``poll`` looks at; -1 while there is no connection."""
+        return self._client.fileno
+
     # What the network thread calls ----------------------------------------------------------------------------------------
 
     @_guarded
@@ -226,8 +240,15 @@ class MqttSession:
             if reason >= _FIRST_FAILURE:
                 _log.error("the broker refused an answer: reason 0x%02x", reason)
 
-    def has_room(self, wait_s: float) -> bool:
+    def has_room(self) -> bool:
         """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        return self._arrived.has_room(0.0)
+
+    def is_left_to_read(self, wait_s: float) -> bool:
+        """See :class:`cloud.adapters.mqtt_client.BlockEvents`."""
+        if self._owner.is_reading():
+            self._ended.wait(wait_s)
+            return False
         return self._arrived.has_room(wait_s)
 
     def holds(self, packet_id: int) -> bool:

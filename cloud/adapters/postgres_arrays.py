@@ -9,10 +9,6 @@ from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Any, Final
 
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-
 from cloud.adapters.ingest_rows import Kind
 
 COLUMN_TYPES: Final[Mapping[Kind, str]] = {
@@ -29,31 +25,12 @@ _pack_header = Struct(">iiIii").pack
 _pack_length = Struct(">i").pack
 
 
-class BinaryArray(bytes):
-    """An array in the binary format: goes to the server as it is."""
-
-    __slots__ = ()
-
-
-class _BinaryArrayDumper(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: BinaryArray) -> Buffer:
-        return obj
-
-
-def register_arrays(context: AdaptContext) -> None:
-    """Teach a connection to send :class:`BinaryArray`."""
-    if context.adapters is not None:
-        context.adapters.register_dumper(BinaryArray, _BinaryArrayDumper)
-
-
 def encode_instant(value: datetime) -> bytes:
     """Write an instant as PostgreSQL keeps it: microseconds since 2000."""
     return ((value - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True)
 
 
-def array_of(kind: Kind, values: Sequence[Any]) -> str | BinaryArray:
+def array_of(kind: Kind, values: Sequence[Any]) -> str | bytes:
     """Return the array of a column. Ids are 16 bytes each, instants what :func:`encode_instant` gives."""
     return _WRITERS[kind](values)
 
@@ -78,21 +55,21 @@ def int_array(values: Sequence[int | None]) -> str:
     return "{" + repr([*values])[1:-1].replace("None", "NULL") + "}"
 
 
-def uuid_array(values: Sequence[bytes]) -> BinaryArray:
+def uuid_array(values: Sequence[bytes]) -> bytes:
     """Return the array of ids, 16 bytes each."""
     return _of_fixed_length(_UUID_OID, b"\0\0\0\x10", values)
 
 
-def _instant_array(values: Sequence[bytes]) -> BinaryArray:
+def _instant_array(values: Sequence[bytes]) -> bytes:
     return _of_fixed_length(_TIMESTAMPTZ_OID, b"\0\0\0\x08", values)
 
 
-def _of_fixed_length(oid: int, length: bytes, values: Sequence[bytes]) -> BinaryArray:
-    return BinaryArray(_header(oid, values) + length + length.join(values)) if values else BinaryArray(_header(oid, values))
+def _of_fixed_length(oid: int, length: bytes, values: Sequence[bytes]) -> bytes:
+    return _header(oid, values) + (length + length.join(values) if values else b"")
 
 
-def _bytes_array(values: Sequence[bytes]) -> BinaryArray:
-    return BinaryArray(_header(_BYTEA_OID, values) + b"".join([_pack_length(len(value)) + value for value in values]))
+def _bytes_array(values: Sequence[bytes]) -> bytes:
+    return _header(_BYTEA_OID, values) + b"".join([_pack_length(len(value)) + value for value in values])
 
 
 def _header(oid: int, values: Sequence[bytes]) -> bytes:
@@ -104,7 +81,7 @@ def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-_WRITERS: Final[Mapping[Kind, Callable[[Sequence[Any]], str | BinaryArray]]] = {
+_WRITERS: Final[Mapping[Kind, Callable[[Sequence[Any]], str | bytes]]] = {
     "uuid": uuid_array,
     "text": text_array,
     "int": int_array,

@@ -1,7 +1,7 @@
 """The hot path on PostgreSQL, through the driver itself: two round trips per batch, whatever its size.
 
-The first sends the locks and every read at once (pipeline mode), the second every insert and the commit. Each statement is
-prepared, takes whole columns as array literals, and is planned once for all (:data:`_PLANNING`).
+The first sends the locks and every read at once (:mod:`cloud.adapters.postgres_pipeline`), the second every insert and the
+commit. Each statement is prepared, takes whole columns as arrays, and is planned once for all (:data:`_PLANNING`).
 
 Append-only: a redemption inserts rows and updates none. Constraints judge (see :mod:`cloud.adapters.sql.tables`); a violation
 is a :class:`ConflictError`, and the service judges again. Whatever can change is read in the very transaction that judges by
@@ -41,20 +41,18 @@ from cloud.adapters.idle_connections import IdleConnections
 from cloud.adapters.ingest_knowledge import Decoding, Found, Row, knowledge_of
 from cloud.adapters.ingest_queries import Wanted, wanted_by
 from cloud.adapters.ingest_rows import APPENDED, HOLDS, Spelling, Target, remembered
-from cloud.adapters.limited_wait import LimitedConnection
 from cloud.adapters.postgres_arrays import (
     COLUMN_TYPES,
-    BinaryArray,
     array_of,
     encode_instant,
     int_array,
-    register_arrays,
     text_array,
     uuid_array,
 )
+from cloud.adapters.postgres_pipeline import Call, PipelinedConnection
 from cloud.adapters.sql.engine import POSTGRES_OPTIONS, check_synchronous_commit
 from cloud.domain.records import Ask, Decisions, Knowledge
-from cloud.ports.ingest import IngestTransaction
+from cloud.ports.ingest import IngestTransaction, Meanwhile
 from protocol.errors import PortError
 
 VOUCHER_LOCKS_MAX: Final = 1_000
@@ -80,25 +78,25 @@ _GATE: Final = _LOCK_SPACE - 1
 _LOCK_ALL: Final = f"SELECT pg_advisory_xact_lock({_GATE})"
 _LOCK_SOME: Final = (
     f"SELECT pg_advisory_xact_lock_shared({_GATE}), "  # noqa: S608 - a number of ours
-    "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS w(key))"
+    "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS w(key))"
 )
-_LIST: Final = "unnest(%s::text[]) AS w(value)"
-_AMONG: Final = "= ANY(%s::text[])"
+_LIST: Final = "unnest($1::text[]) AS w(value)"
+_AMONG: Final = "= ANY($1::text[])"
 _VOUCHERS: Final = queries.VOUCHERS.substitute(among=_AMONG)
-_MARKS: Final = queries.MARKS.substitute(among="= ANY(%(numbers)s::text[])")
-_ANSWERS: Final = queries.ANSWERS.substitute(among="= ANY(%s::uuid[])")
-_SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest(%s::text[], %s::bigint[]) AS w(sender_id, sequence)")
+_MARKS: Final = queries.MARKS.substitute(among=_AMONG)
+_ANSWERS: Final = queries.ANSWERS.substitute(among="= ANY($1::uuid[])")
+_SEQUENCES: Final = queries.SEQUENCES.substitute(wanted="unnest($1::text[], $2::bigint[]) AS w(sender_id, sequence)")
 _DEVICES: Final = queries.DEVICES.substitute(wanted=_LIST)
 _STAFF: Final = queries.STAFF.substitute(wanted=_LIST)
 _PROGRAMMES: Final = queries.PROGRAMMES.substitute(wanted=_LIST)
 _MARK: Final = "SELECT pg_logical_emit_message(true, 'vk', '')"
 """Writes to the log and to no table: a commit without any change would wait for nobody."""
 
-_LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY(%s::text[])"
+_LET_GO: Final = "DELETE FROM hold WHERE voucher_no = ANY($1::text[])"
 
-_Connection = LimitedConnection
-_Cursor = psycopg.Cursor[Row]
-_Statement = tuple[str, Sequence[str | BinaryArray] | Mapping[str, str]]
+# Reading after locking, see above.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_COMMIT: Final = "COMMIT"
 
 
 class PostgresIngestStore:
@@ -109,25 +107,25 @@ class PostgresIngestStore:
         self._parameters = dict(parameters)
         self._connections = IdleConnections(self._connect, is_fit=_is_fit)
         self._programmes: frozenset[str] = frozenset()
-        self._doubts: WeakKeyDictionary[_Connection, CommitDoubt] = WeakKeyDictionary()
+        self._doubts: WeakKeyDictionary[PipelinedConnection, CommitDoubt] = WeakKeyDictionary()
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
         """Open a transaction; leaving it without ``save`` rolls back.
 
         Raises:
             PortError: the database cannot be reached or is full. The next transaction has a new connection.
         """
-        return self._begin()
+        return self._begin(meanwhile)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self._connections.close()
 
     @contextmanager
-    def _begin(self) -> Iterator[IngestTransaction]:
+    def _begin(self, meanwhile: Meanwhile | None) -> Iterator[IngestTransaction]:
         with translated(), self._connections.borrow() as connection:
             try:
-                yield _PostgresIngestTransaction(connection, self)
+                yield _PostgresIngestTransaction(connection, self, meanwhile)
             except PortError:
                 connection.close()
                 raise
@@ -137,22 +135,20 @@ class PostgresIngestStore:
                     with suppress(psycopg.Error):
                         connection.rollback()
 
-    def _connect(self) -> _Connection:
+    def _connect(self) -> PipelinedConnection:
         options = " ".join(f"-c {name}={value}" for name, value in {**POSTGRES_OPTIONS, **_PLANNING}.items())
-        # Every statement here is one of a dozen that are used for ever: each is prepared at its first use.
-        connection = LimitedConnection.connect(**{**self._parameters, "options": options}, prepare_threshold=0)
+        connection = PipelinedConnection.connect(**{**self._parameters, "options": options})
         connection.answer_wait_s = ANSWER_WAIT_S
         try:
-            register_arrays(connection)
-            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             check_synchronous_commit(connection)
+            connection.prepare(_STATEMENTS)
             self._doubts[connection] = CommitDoubt.of(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def doubt_of(self, connection: _Connection) -> CommitDoubt:
+    def doubt_of(self, connection: PipelinedConnection) -> CommitDoubt:
         """What was heard on a connection about its commits."""
         return self._doubts[connection]
 
@@ -169,9 +165,10 @@ class PostgresIngestStore:
 
 
 class _PostgresIngestTransaction:
-    def __init__(self, connection: _Connection, store: PostgresIngestStore) -> None:
+    def __init__(self, connection: PipelinedConnection, store: PostgresIngestStore, meanwhile: Meanwhile | None) -> None:
         self._connection = connection
         self._store = store
+        self._meanwhile = meanwhile
 
     def load(self, asks: Sequence[Ask]) -> Knowledge:
         with translated():
@@ -179,59 +176,44 @@ class _PostgresIngestTransaction:
             found = self._read(wanted_by(asks), asked)
             unmet = {row[1] for row in found.vouchers} - asked
             if unmet:
-                (more,) = self._all([(_PROGRAMMES, (text_array(sorted(unmet)),))])
+                (more,) = self._connection.run([(_PROGRAMMES, (text_array(sorted(unmet)),))])
                 found.programmes = [*found.programmes, *more]
                 self._store.remember(frozenset(unmet))
             return knowledge_of(found, _DECODING)
 
     def save(self, decisions: Decisions) -> None:
-        with translated(), self._connection.pipeline():
-            spell = Spelling(attrgetter("bytes"), remembered(encode_instant))
-            for target in APPENDED:
-                self._insert(target, target.rows(decisions, spell))
-            if decisions.holds:
-                self._connection.execute(_LET_GO, [text_array(sorted(decisions.holds))])
-                self._insert(HOLDS, HOLDS.rows(decisions, spell))
-            if not decisions.answers:
-                self._connection.execute(_MARK)
-            self._connection.commit()
+        spell = Spelling(attrgetter("bytes"), remembered(encode_instant))
+        calls = [_insert(target, rows) for target in APPENDED if (rows := target.rows(decisions, spell))]
+        if decisions.holds:
+            calls.append((_LET_GO, (text_array(sorted(decisions.holds)),)))
+            if held := HOLDS.rows(decisions, spell):
+                calls.append(_insert(HOLDS, held))
+        if not decisions.answers:
+            calls.append((_MARK, ()))
+        with translated():
+            self._connection.run([*calls, (_COMMIT, ())], self._meanwhile)
         self._store.doubt_of(self._connection).check()
 
     def _read(self, wanted: Wanted, programmes: frozenset[str]) -> Found:
-        numbers = text_array(wanted.numbers)
-        statements = [
+        numbers = (text_array(wanted.numbers),)
+        calls: list[Call | None] = [
+            (_BEGIN, ()),
             _locks(wanted.numbers),
-            (_VOUCHERS, (numbers,)),
-            (_MARKS, {"numbers": numbers}),
+            (_VOUCHERS, numbers),
+            (_MARKS, numbers),
             (_ANSWERS, (uuid_array([request_id.bytes for request_id in wanted.requests]),)),
             (_SEQUENCES, _columns(wanted.sequences)) if wanted.sequences else None,
             (_DEVICES, (text_array(wanted.devices),)) if wanted.devices else None,
             (_STAFF, (text_array(wanted.staff),)) if wanted.staff else None,
             (_PROGRAMMES, (text_array(sorted(programmes)),)) if programmes else None,
         ]
-        _, vouchers, marks, answers, sequences, devices, staff, rules = self._all(statements)
+        found = iter(self._connection.run([call for call in calls if call is not None], self._meanwhile))
+        rows = [[] if call is None else next(found) for call in calls]
+        _, _, vouchers, marks, answers, sequences, devices, staff, rules = rows
         return Found(vouchers, marks, answers, sequences, [*devices, *staff], rules)
 
-    def _all(self, statements: Sequence[_Statement | None]) -> list[list[Row]]:
-        """Run queries in one round trip; the rows of each, none where there was no query."""
-        cursors: list[_Cursor | None] = []
-        with self._connection.pipeline():
-            for statement in statements:
-                if statement is None:
-                    cursors.append(None)
-                else:
-                    cursor = self._connection.cursor(binary=True)
-                    cursors.append(cursor.execute(*statement))
-        return [[] if cursor is None else cursor.fetchall() for cursor in cursors]
 
-    def _insert(self, target: Target, rows: Sequence[Row]) -> None:
-        if rows:
-            columns = zip(*rows, strict=True)
-            arrays = [array_of(kind, column) for kind, column in zip(target.columns.values(), columns, strict=True)]
-            self._connection.execute(_INSERTS[target.table], arrays)
-
-
-def _locks(numbers: Sequence[str]) -> tuple[str, Sequence[str]]:
+def _locks(numbers: Sequence[str]) -> Call:
     if len(numbers) > VOUCHER_LOCKS_MAX:
         return _LOCK_ALL, ()
     return _LOCK_SOME, (int_array([_LOCK_SPACE + int(number) for number in numbers]),)
@@ -241,12 +223,34 @@ def _columns(sequences: Sequence[tuple[str, int]]) -> Sequence[str]:
     return text_array([sender_id for sender_id, _ in sequences]), int_array([sequence for _, sequence in sequences])
 
 
+def _insert(target: Target, rows: Sequence[Row]) -> Call:
+    columns = zip(*rows, strict=True)
+    arrays = [array_of(kind, column) for kind, column in zip(target.columns.values(), columns, strict=True)]
+    return _INSERTS[target.table], arrays
+
+
 def _insert_statement(target: Target) -> str:
-    arrays = ", ".join(f"%s::{COLUMN_TYPES[kind]}[]" for kind in target.columns.values())
+    arrays = ", ".join(f"${number}::{COLUMN_TYPES[kind]}[]" for number, kind in enumerate(target.columns.values(), start=1))
     return f"INSERT INTO {target.table} ({', '.join(target.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - ours
 
 
 _INSERTS: Final = {target.table: _insert_statement(target) for target in (*APPENDED, HOLDS)}
+_STATEMENTS: Final = (
+    _BEGIN,
+    _LOCK_ALL,
+    _LOCK_SOME,
+    _VOUCHERS,
+    _MARKS,
+    _ANSWERS,
+    _SEQUENCES,
+    _DEVICES,
+    _STAFF,
+    _PROGRAMMES,
+    _LET_GO,
+    _MARK,
+    *_INSERTS.values(),
+    _COMMIT,
+)
 
 
 def _same_uuid(value: UUID) -> UUID:
@@ -260,7 +264,7 @@ def _in_utc(value: datetime) -> datetime:
 _DECODING: Final = Decoding(uuid=_same_uuid, instant=_in_utc, date=lambda value: value)
 
 
-def _is_fit(connection: _Connection) -> bool:
+def _is_fit(connection: PipelinedConnection) -> bool:
     """Tell whether a connection may be used: a server that has gone has said so, or hung up; then it can be read."""
     if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
         return False

@@ -26,7 +26,7 @@ from cloud.adapters.ingest_queries import wanted_by
 from cloud.adapters.ingest_rows import APPENDED, HOLDS, Spelling, Target, remembered
 from cloud.adapters.sql.engine import set_up_sqlite
 from cloud.domain.records import Ask, Decisions, Knowledge
-from cloud.ports.ingest import IngestTransaction
+from cloud.ports.ingest import IngestTransaction, Meanwhile
 
 _LIST: Final = "json_each(?) AS w"
 _PAIRS: Final = (
@@ -52,7 +52,7 @@ class SqliteIngestStore:
         self._parameters = dict(parameters)
         self._connections = IdleConnections(self._connect, is_fit=_is_fit)
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:  # noqa: ARG002
         """Wait for the writer in front and begin; leaving it without ``save`` rolls back.
 
         Raises:

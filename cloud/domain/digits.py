@@ -75,7 +75,8 @@ def matches(stored: bytes | None, given: bytes) -> bool:
     """Compare two tags in constant time.
 
     Args:
-        stored: the voucher's tag, or None where no voucher has the number: compared all the same, so that both take as long.
+        stored: the voucher's tag, or None where no voucher has the number or its holder is forgotten: compared all the same,
+            so that all take as long.
     """
     same = hmac.compare_digest(_NOBODYS_TAG if stored is None else stored, given)
     return same and stored is not None

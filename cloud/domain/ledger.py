@@ -10,20 +10,24 @@ journal                 debit                                  credit
 ``pay`` (once more)     ``merchant:{id}:returned``             ``bank:in_transit``
 ``paid``                ``bank:in_transit``                    ``programme:{id}:funds``
 ``returned``            ``bank:in_transit``                    ``merchant:{id}:returned``
+``correct``             ``merchant:{id}:corrected``            ``programme:{id}:corrected``
+``set_off``             ``merchant:{id}:claimed``              ``merchant:{id}:corrected``
 ======================  =====================================  =====================================
 
 So the balance of ``outstanding`` is what holders may still spend, ``redeemed`` what merchants may still claim, ``claimed``
-and ``returned`` what the bank must still be told to pay, ``in_transit`` what it has been told, ``funds`` what it paid. Every
-journal sums to zero; entries are only ever appended (a trigger holds that).
+and ``returned`` what the bank must still be told to pay, ``in_transit`` what it has been told, ``funds`` what it paid. A
+merchant's ``corrected`` is what it still owes for corrections, a programme's what it has taken back by them. Every journal sums
+to zero; entries are only ever appended (a trigger holds that).
 
-A journal has the id of the fact that made it (the issue, request, claim or payout), so the same fact cannot be posted twice:
-the primary key is fact, kind and line.
+A journal has the id of the fact that made it (the issue, request, claim or payout; a correction has the request's, a set-off
+the claim's), so the same fact cannot be posted twice: the primary key is fact, kind and line.
 """
 
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from cloud.domain.corrections import Correction
 from cloud.domain.records import Journal, Posting, Redemption
 
 IN_TRANSIT: Final = "bank:in_transit"
@@ -57,6 +61,16 @@ def claimed_account(merchant_id: str) -> str:
 def returned_account(merchant_id: str) -> str:
     """Sent back by the bank and not yet sent again."""
     return f"merchant:{merchant_id}:returned"
+
+
+def owed_account(merchant_id: str) -> str:
+    """Corrected and not yet set off."""
+    return f"merchant:{merchant_id}:corrected"
+
+
+def corrected_account(programme_id: str) -> str:
+    """What the programme has taken back from merchants."""
+    return f"programme:{programme_id}:corrected"
 
 
 def make_journal(journal_id: UUID, kind: str, postings: tuple[Posting, ...], posted_at: datetime) -> Journal:
@@ -111,6 +125,17 @@ def paid_journal(payout_id: UUID, programme_id: str, *, amount_twd: int, at: dat
 def returned_journal(payout_id: UUID, merchant_id: str, *, amount_twd: int, at: datetime) -> Journal:
     """The bank could not pay and kept the money."""
     return _move(payout_id, "returned", (IN_TRANSIT, returned_account(merchant_id)), amount_twd, at)
+
+
+def correction_journal(correction: Correction) -> Journal:
+    """A redemption was corrected. Its voucher stays redeemed, so nothing is outstanding again."""
+    accounts = (owed_account(correction.merchant_id), corrected_account(correction.programme_id))
+    return _move(correction.redemption_id, "correct", accounts, correction.amount_twd, correction.corrected_at)
+
+
+def set_off_journal(claim_id: UUID, merchant_id: str, *, amount_twd: int, at: datetime) -> Journal:
+    """This much of a claim is not paid, because its merchant owes it."""
+    return _move(claim_id, "set_off", (claimed_account(merchant_id), owed_account(merchant_id)), amount_twd, at)
 
 
 def _move(journal_id: UUID, kind: str, accounts: tuple[str, str], amount_twd: int, at: datetime) -> Journal:

@@ -1,7 +1,7 @@
 """One payout file, before it is written in a bank's format, and what a bank answered to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID, uuid5
@@ -45,6 +45,8 @@ class Payable:
     account_no: str
     account_name: str
     payee_id: str
+    is_unmended: bool = field(default=False, compare=False)
+    """The bank returned the last attempt for a fault of the account, and the account is still the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,12 @@ class Programme(Struct, frozen=True, gc=False):
 
 
 class KnownVoucher(Struct, frozen=True, gc=False):
-    """One voucher row; immutable in the database."""
+    """One voucher row. All that ever changes in it is that its holder is forgotten."""
 
     voucher_no: str
     programme_id: str
-    digit_tag: bytes
+    digit_tag: bytes | None
+    """None: the holder is forgotten, and no digits are right any more."""
 
 
 class Use(Struct, frozen=True, gc=False):

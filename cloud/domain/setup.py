@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from cloud.domain.counties import COUNTIES
 from cloud.domain.identity import is_payee_id, is_ubn
+from cloud.domain.retention import DISPUTE_DAYS, DISPUTE_DAYS_MAX
 from protocol.limits import ITEM_CATEGORY_LENGTH_MAX, VOUCHERS_PER_ORDER_MAX
 
 Slug = Annotated[str, Meta(pattern="^[a-z0-9-]{3,32}\\Z", description="3 to 32 lower-case letters, digits and hyphens")]
@@ -56,6 +57,8 @@ class ProgrammeSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     vouchers_per_order_max: Annotated[int, Meta(ge=1, le=VOUCHERS_PER_ORDER_MAX)] = VOUCHERS_PER_ORDER_MAX
     signing_key_id: KeyId | None = None
     """Key in the vault that signs the printed codes; none: codes hold the bare number."""
+    dispute_days: Annotated[int, Meta(ge=0, le=DISPUTE_DAYS_MAX)] = DISPUTE_DAYS
+    """Days after the last one in which an order may be disputed; then the holders are forgotten."""
     budget_twd: Annotated[int, Meta(ge=1, le=BUDGET_MAX_TWD)] | None = None
     """Face value that may be issued at most; none: no limit."""
     vouchers_per_holder_max: Annotated[int, Meta(ge=1, le=VOUCHERS_PER_HOLDER_MAX)] | None = None

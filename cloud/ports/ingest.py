@@ -5,11 +5,14 @@ violation means that somebody else decided in between: :class:`ConflictError`; t
 knowledge.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from cloud.domain.records import Ask, Decisions, Knowledge
+
+Meanwhile = Callable[[], bool]
+"""Does a little other work, a fraction of a millisecond of it; False if at this moment there is none. Asks no database."""
 
 
 class ConflictError(Exception):
@@ -36,8 +39,12 @@ class IngestTransaction(Protocol):
 class IngestStore(Protocol):
     """Opens transactions for batches."""
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
         """Open a transaction; leaving it without ``save`` rolls back.
+
+        Args:
+            meanwhile: called again and again while a server is waited for. A database that works in this very thread never
+                calls it.
 
         Raises:
             PortError: the database cannot be reached or is full; ``retry`` says whether the batch may be run again. A

@@ -65,6 +65,7 @@ class IssuedVoucher:
     voucher_no: str
     position: int
     holder_name_masked: str
+    """Empty once the holder is forgotten."""
 
 
 class IssueTransaction(Protocol):

@@ -38,6 +38,9 @@ class Line(Protocol):
             PortError: the line is dead and will not recover by itself (``retry`` is False).
         """
 
+    def take_more(self, count_max: int) -> Sequence[Delivery]:
+        """Return what has queued by now, at most ``count_max``. For the middle of a round: nobody leaves before its end."""
+
     def publish(self, topic: str, event: Event) -> None:
         """Send at least once, or not at all if the line breaks: the kiosk asks again. Leaves with the next :meth:`flush`."""
 

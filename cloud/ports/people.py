@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, get_args
 
-Role = Literal["merchant_admin", "scan_staff", "programme_admin", "reviewer", "finance", "technician", "auditor"]
+Role = Literal["merchant_admin", "scan_staff", "programme_admin", "reviewer", "finance", "technician", "auditor", "applicant"]
+"""An applicant sees its own application; when that is approved, the same account is a merchant admin."""
 OfficeRole = Literal["programme_admin", "reviewer", "finance", "technician", "auditor"]
 
 ROLES: tuple[Role, ...] = get_args(Role)

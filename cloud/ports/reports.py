@@ -3,14 +3,14 @@
 Every method that takes a ``merchant_id`` returns that merchant's rows and nobody else's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
-ClaimState = Literal["unconfirmed", "confirmed", "claimed", "sent", "paid", "returned"]
-"""請款進度 of one transaction: 未確認, 已確認, 已請款, 已送銀行, 已撥款, 退匯."""
+ClaimState = Literal["unconfirmed", "disputed", "set_aside", "confirmed", "claimed", "sent", "paid", "returned"]
+"""請款進度 of one transaction: 未確認, 爭議中, 不請款, 已確認, 已請款, 已送銀行, 已撥款, 退匯."""
 
 SortColumn = Literal["redeemed_at", "order_total", "voucher_count"]
 
@@ -83,6 +83,30 @@ class PayoutStep:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoneStep:
+    """A confirmation that was taken back."""
+
+    confirmed_by: str
+    confirmed_at: datetime
+    undone_by: str
+    undone_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeStep:
+    """What the merchant found wrong with a transaction of its own, and what became of that."""
+
+    reason: str
+    opened_by: str
+    opened_at: datetime
+    outcome: Literal["stands", "set_aside", "withdrawn"] | None
+    """None while it is open."""
+    ended_by: str | None
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionTrail:
     """What happened to one transaction after it was taken: confirmed by whom, claimed in which week, paid with which file."""
 
@@ -92,6 +116,13 @@ class TransactionTrail:
     claimed_at: datetime | None
     payouts: Sequence[PayoutStep]
     """Oldest attempt first."""
+    corrected_twd: int | None = None
+    """What was taken back of it, if it was corrected."""
+    corrected_at: datetime | None = None
+    correction_reason: str | None = None
+    undone: Sequence[UndoneStep] = ()
+    """Confirmations that were taken back, oldest first."""
+    dispute: DisputeStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +134,13 @@ class TransactionFilter:
     first_day: date | None = None
     last_day: date | None = None
     claim_id: UUID | None = None
+    taken_by: str | None = None
+    """Member of staff or kiosk (掃票同仁)."""
+    site_id: str | None = None
+    voucher_no: str | None = None
+    """Twelve digits; anything else matches nothing."""
+    redeemed_through: datetime | None = None
+    """Up to this instant and no later: so that what was looked at is what is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +157,8 @@ class ClaimRow:
     state: Literal["claimed", "sent", "paid", "returned"]
     return_code: str | None
     file_no: int | None
+    set_off_twd: int = 0
+    """Of the amount, not paid because of corrections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +241,7 @@ class DeviceRow:
     seen_at: datetime | None
     pending: int
     enrolled_at: datetime
+    site_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +275,7 @@ class SettlementRow:
 class Totals:
     """The programme's money at one moment; the demo's last line and ``cloud reconcile`` print it.
 
-    ``redeemed_twd = claimed_twd + unclaimed_twd``; ``claimed_twd = paid_twd + returned_twd + open_twd``.
+    ``redeemed_twd = claimed_twd + unclaimed_twd``; ``claimed_twd = paid_twd + returned_twd + open_twd + set_off_twd``.
     """
 
     issued: int
@@ -254,6 +295,10 @@ class Totals:
     """Voucher numbers that stand in more than one redemption: zero, or the constraint is gone."""
     ledger_sum_twd: int
     unbalanced_journals: int
+    corrected_twd: int = 0
+    """Taken back from merchants by corrections, whether it is set off yet or not."""
+    set_off_twd: int = 0
+    """Of claims, not paid because of corrections."""
 
 
 class Reports(Protocol):
@@ -263,6 +308,12 @@ class Reports(Protocol):
         self, wanted: TransactionFilter, *, page_size: int, order: Order = NEWEST_FIRST, mark: Mark | None = None
     ) -> TransactionPage:
         """List transactions: the first page, or the one that ``mark`` points to."""
+
+    def walk_transactions(self, wanted: TransactionFilter) -> Iterator[TransactionRow]:
+        """Every transaction that the filter matches, oldest first, read a page at a time: any number in the memory of one page.
+
+        Each page is a moment of its own; what was in the list at the beginning is in it once.
+        """
 
     def find_transaction(self, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None: ...
 

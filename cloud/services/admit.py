@@ -11,8 +11,7 @@ counts from the moment it is written.
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,6 +24,7 @@ from protocol.envelope import Event, decode_event, device_source, request_type
 from protocol.errors import ProtocolError
 from protocol.keys import DeviceKeys, Prover, agree, make_prover
 from protocol.messages import Redeem, Release, decode_request
+from protocol.reasons import Reason
 from protocol.seal import make_box, open_digits
 from protocol.topics import DeviceAddress, RequestKind, decode_request_topic
 
@@ -32,11 +32,6 @@ DEVICES_REMEMBERED_MAX: Final = 20_000
 
 DigitTag = Callable[[str, str], bytes]
 """``(voucher_no, digits)``: the HMAC under the pepper."""
-
-Place = tuple[DeviceAddress, RequestKind]
-"""What the topic of a request says."""
-
-_NO_PLACES: Final[Mapping[str, Place]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +54,10 @@ class KnownDevice:
         object.__setattr__(self, "asking", make_prover(self.keys.request))
         object.__setattr__(self, "answering", make_prover(self.keys.answer))
         object.__setattr__(self, "answer_topics", {kind: self.address.answer(kind) for kind in RequestKind})
+
+
+Place = tuple[KnownDevice, RequestKind]
+"""What the topic of a request says, where its kiosk is known."""
 
 
 class Arrival(Struct, frozen=True):
@@ -88,6 +87,17 @@ class Malformed(Struct, frozen=True):
     """The request's own time. The answer carries it again, so that a repeat is answered with the same bytes."""
     problem: str
     traceparent: str | None = None
+    reason: ClassVar = Reason.MALFORMED
+
+
+class Excess(Struct, frozen=True):
+    """A message on the topic of a kiosk that sends more than it may: not proved, and not looked at any further."""
+
+    device: KnownDevice
+    request_id: UUID
+    kind: RequestKind
+    traceparent: str | None = None
+    reason: ClassVar = Reason.BUSY
 
 
 class Unproved(Struct, frozen=True):
@@ -124,22 +134,21 @@ class KnownDevices:
                 unmet = set(device_ids)
             for device_id, row in self._fleet.find_devices(unmet).items():
                 keys = agree(self._seal_private, row.seal_public, device_id=device_id)
-                address = DeviceAddress(row.site_id, device_id)
-                self._known[device_id] = KnownDevice(address, keys)
-                self._places.update({address.request(kind): (address, kind) for kind in RequestKind})
+                device = self._known[device_id] = KnownDevice(DeviceAddress(row.site_id, device_id), keys)
+                self._places.update({device.address.request(kind): (device, kind) for kind in RequestKind})
         return {device_id: self._known[device_id] for device_id in device_ids if device_id in self._known}
 
 
 def read_arrival(
-    topic: str, properties: Iterable[tuple[str, str]], payload: bytes, places: Mapping[str, Place] = _NO_PLACES
+    topic: str, properties: Iterable[tuple[str, str]], payload: bytes, place: Place | None = None
 ) -> Arrival | Unproved:
     """Take topic and attributes apart; proves nothing.
 
     Args:
-        places: topics that need not be taken apart again.
+        place: what the topic says, where it need not be taken apart again.
     """
     try:
-        address, kind = places.get(topic) or decode_request_topic(topic)
+        address, kind = decode_request_topic(topic) if place is None else (place[0].address, place[1])
         return Arrival(address, kind, decode_event(properties, payload))
     except ProtocolError as problem:
         return Unproved(str(problem))

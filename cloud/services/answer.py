@@ -15,7 +15,7 @@ from typing import Final
 
 from cloud.domain.records import Ask, StoredAnswer
 from cloud.domain.redemption import judge
-from cloud.ports.ingest import ConflictError, IngestStore
+from cloud.ports.ingest import ConflictError, IngestStore, Meanwhile
 from protocol.messages import Refused, encode_body
 from protocol.reasons import Reason
 
@@ -23,12 +23,15 @@ ATTEMPTS_MAX: Final = 3
 """How often one batch is judged before it is cut in halves. Locks and unique keys make even a second attempt rare."""
 
 
-def answer_batch(store: IngestStore, asks: Sequence[Ask], *, now: datetime) -> list[StoredAnswer]:
+def answer_batch(
+    store: IngestStore, asks: Sequence[Ask], *, now: datetime, meanwhile: Meanwhile | None = None
+) -> list[StoredAnswer]:
     """Answer a batch.
 
     Args:
         asks: authenticated requests, in order of arrival. The same one may stand in it twice.
         now: the cloud's clock, aware.
+        meanwhile: what may be done while the database is at work.
 
     Returns:
         One answer per request, in the same order: new ones, repeated ones, and those that are not stored
@@ -42,18 +45,19 @@ def answer_batch(store: IngestStore, asks: Sequence[Ask], *, now: datetime) -> l
     problem: ConflictError | None = None
     for _ in range(ATTEMPTS_MAX):
         try:
-            return _answer_once(store, asks, now)
+            return _answer_once(store, asks, now, meanwhile)
         except ConflictError as conflict:
             problem = conflict
     if len(asks) > 1:
         middle = len(asks) // 2
-        return answer_batch(store, asks[:middle], now=now) + answer_batch(store, asks[middle:], now=now)
+        halves = (asks[:middle], asks[middle:])
+        return [answer for half in halves for answer in answer_batch(store, half, now=now, meanwhile=meanwhile)]
     logging.getLogger(__name__).error("request %s cannot be written: %s", asks[0].request_id, problem)
     return [_busy(asks[0], now)]
 
 
-def _answer_once(store: IngestStore, asks: Sequence[Ask], now: datetime) -> list[StoredAnswer]:
-    with store.begin() as transaction:
+def _answer_once(store: IngestStore, asks: Sequence[Ask], now: datetime, meanwhile: Meanwhile | None) -> list[StoredAnswer]:
+    with store.begin(meanwhile) as transaction:
         judgement = judge(asks, transaction.load(asks), now)
         # With repeats alone, too: an answer that was only read may be one that a fail-over would still forget.
         transaction.save(judgement.decisions)

@@ -9,7 +9,8 @@ The rules (six of the project's invariants):
   programme issued more than its budget;
 * **I6** claims partition confirmed redemptions: settlements are one chain, each claim is the sum of its lines, each settlement
   the sum of its claims, and each merchant's redemptions are claimed or open;
-* **I7** a payout pays its claim, whole, and no claim has two payouts that are open or paid; files sum to their payouts;
+* **I7** a payout pays its claim, whole but for what corrections set off, and no claim has two payouts that are open or paid;
+  files sum to their payouts; no correction is over more than its redemption, and nobody is set off by more than that;
 * **I13** the requests of a kiosk are one chain: a copy of it would show.
 
 Then the totals must add up, though each was summed by itself.
@@ -50,8 +51,9 @@ def check_totals(totals: Totals) -> Breach | None:
         ("I5", "more vouchers are redeemed than were issued"): totals.vouchers_redeemed <= totals.issued,
         ("I6", "claimed and unclaimed are not what was redeemed"): totals.redeemed_twd
         == totals.claimed_twd + totals.unclaimed_twd,
-        ("I7", "paid, returned and open are not what was claimed"): totals.claimed_twd
-        == totals.paid_twd + totals.returned_twd + totals.open_twd,
+        ("I7", "paid, returned, open and set off are not what was claimed"): totals.claimed_twd
+        == totals.paid_twd + totals.returned_twd + totals.open_twd + totals.set_off_twd,
+        ("I7", "more is set off than was corrected"): totals.set_off_twd <= totals.corrected_twd,
     }
     for (rule, sentence), holds in equations.items():
         if not holds:

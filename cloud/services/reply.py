@@ -10,10 +10,9 @@ from typing import Final
 
 from cloud.domain.instants import encode_instant
 from cloud.domain.records import StoredAnswer
-from cloud.services.admit import Admitted, KnownDevice, Malformed
+from cloud.services.admit import Excess, KnownDevice, Malformed
 from protocol.envelope import CLOUD_SOURCE, Event, answer_type, make_event
 from protocol.messages import Refused, encode_body
-from protocol.reasons import Reason
 
 Reply = tuple[str, Event]
 """Topic and message."""
@@ -40,24 +39,24 @@ def final_reply(device: KnownDevice, stored: StoredAnswer, traceparent: str | No
     return device.answer_topics[stored.kind], event
 
 
-def unjudged_reply(outcome: Malformed | Admitted, reason: Reason, *, now: datetime) -> Reply:
-    """Refuse without judging: a malformed message, or a request above the flow limit.
+def unjudged_reply(outcome: Malformed | Excess, *, now: datetime) -> Reply:
+    """Refuse without judging: a malformed message, or one above the flow limit.
 
     Nothing of it is stored. A malformed message is answered with its own time, so that a repeat is answered with the same
     bytes; ``busy`` is no final answer and carries the time of this moment.
     """
-    match outcome:
-        case Malformed(request_id=request_id, kind=kind, time=time):
-            time = time if len(time) <= _TIME_LENGTH_MAX and time.isascii() and time.isprintable() else _NO_TIME
-        case Admitted(ask=ask):
-            request_id, kind, time = ask.request_id, ask.kind, encode_instant(now)
+    if isinstance(outcome, Malformed):
+        time = outcome.time
+        time = time if len(time) <= _TIME_LENGTH_MAX and time.isascii() and time.isprintable() else _NO_TIME
+    else:
+        time = encode_instant(now)
     event = make_event(
         outcome.device.answering,
-        id=request_id,
+        id=outcome.request_id,
         source=CLOUD_SOURCE,
-        type=answer_type(kind),
+        type=answer_type(outcome.kind),
         time=time,
-        body=encode_body(Refused(request_id=request_id, reason=reason)),
+        body=encode_body(Refused(request_id=outcome.request_id, reason=outcome.reason)),
         traceparent=outcome.traceparent,
     )
-    return outcome.device.answer_topics[kind], event
+    return outcome.device.answer_topics[outcome.kind], event

@@ -30,6 +30,11 @@ def make_account(parts: WebParts) -> Blueprint:
             codes_max=RECOVERY_CODES,
         )
 
+    @account.get("/protect")
+    @allow(*ROLES, tenant="self")
+    def protect() -> str:
+        return render_template("account_protect.html")
+
     @account.get("/password")
     @allow(*ROLES, tenant="self", fresh=True)
     def password_form() -> str:

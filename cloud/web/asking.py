@@ -5,18 +5,16 @@ no chain of requests, so ``sequence`` and ``previous`` say nothing. That a repea
 over everything that was asked, the sender and the tags included.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from cloud.domain.records import Ask
 from cloud.ports.clock import Clock
-from cloud.services.answer import answer_batch
+from cloud.services.ask import Counter, ask_judge
 from cloud.web.order import Order
 from cloud.web.parts import ScanParts
 from protocol.chain import FIRST_SEQUENCE, GENESIS
-from protocol.messages import Answer, Check, Redeem, Release, Request, decode_answer, encode_body
+from protocol.messages import Answer, Check, Redeem, Release, Request, decode_answer
 from protocol.topics import RequestKind
 
 
@@ -39,7 +37,7 @@ class Asking:
     def check(self, order: Order, voucher_no: str, digits: str) -> Answer:
         """Verify one voucher and hold it for this visit."""
         body = Check(visit_id=order.visit_id, voucher_no=voucher_no, sealed="")
-        return self._ask(RequestKind.CHECK, order.request_id, body, self._tags([voucher_no], [digits]))
+        return self._ask(RequestKind.CHECK, order.request_id, body, [digits])
 
     def redeem(self, order: Order, purchase: Purchase) -> Answer:
         """Redeem the order, for good."""
@@ -52,20 +50,13 @@ class Asking:
             sequence=FIRST_SEQUENCE,
             previous=GENESIS,
         )
-        return self._ask(RequestKind.REDEEM, order.request_id, body, self._tags(order.voucher_nos, order.digits))
+        return self._ask(RequestKind.REDEEM, order.request_id, body, order.digits)
 
     def release(self, order: Order, voucher_nos: Sequence[str]) -> Answer:
         """Let go of some vouchers of this visit."""
         body = Release(visit_id=order.visit_id, vouchers=list(voucher_nos))
         return self._ask(RequestKind.RELEASE, order.request_id, body, ())
 
-    def _tags(self, voucher_nos: Sequence[str], digits: Sequence[str]) -> tuple[bytes, ...]:
-        return tuple(map(self._scan.digit_tag, voucher_nos, digits))
-
-    def _ask(self, kind: RequestKind, request_id: UUID, body: Request, tags: tuple[bytes, ...]) -> Answer:
-        digest = hashlib.sha256()
-        for part in (kind.encode(), self._staff_id.encode(), encode_body(body), *tags):
-            digest.update(len(part).to_bytes(4, "big") + part)
-        ask = Ask(request_id, kind, self._staff_id, "staff", body, tags, digest.digest())
-        [stored] = answer_batch(self._scan.store, [ask], now=self._clock.now())
-        return decode_answer(stored.answer)
+    def _ask(self, kind: RequestKind, request_id: UUID, body: Request, digits: Sequence[str]) -> Answer:
+        counter = Counter(self._scan.store, self._scan.digit_tag, self._staff_id)
+        return decode_answer(ask_judge(counter, kind, request_id, body, digits, now=self._clock.now()).answer)

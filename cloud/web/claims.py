@@ -14,6 +14,7 @@ from flask import abort, render_template
 
 from cloud.domain.calendar import Period, period_of, period_of_day
 from cloud.ports.reports import ClaimRow, Reports, TransactionFilter
+from cloud.web.confirming import undoable
 from cloud.web.paging import ORDERS, PAGE_SIZES, claim_state, find_page, some_day, some_id
 from cloud.web.parts import WebParts
 
@@ -56,7 +57,14 @@ def render_claims(parts: WebParts, merchant_id: str) -> str:
     # A closed week without claims has no rows; asking without a claim would list every transaction there is.
     rows = find_page(parts.reports, wanted) if listed.is_running or listed.chosen else None
     return render_template(
-        "claims.html", listed=listed, wanted=wanted, rows=rows, waiting=waiting, sizes=PAGE_SIZES, orders=ORDERS
+        "claims.html",
+        listed=listed,
+        wanted=wanted,
+        rows=rows,
+        waiting=waiting,
+        sizes=PAGE_SIZES,
+        orders=ORDERS,
+        undoable=undoable(parts, merchant_id),
     )
 
 

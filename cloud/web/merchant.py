@@ -14,15 +14,15 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from cloud.domain.calendar import day_of, period_of
-from cloud.ports.confirmations import Confirmed
-from cloud.ports.reports import TransactionFilter
-from cloud.services.confirm import confirm, confirm_all
+from cloud.services.confirm import confirm
 from cloud.web.access import allow
+from cloud.web.business_pages import find_notices
 from cloud.web.charts import Column, columns
 from cloud.web.claims import render_claims, waiting_of
-from cloud.web.formats import money, number
+from cloud.web.confirming import add_confirming, undoable
+from cloud.web.exports import FILE_KINDS, FileKind, statement_file, transactions_file
 from cloud.web.language import say
-from cloud.web.paging import CLAIM_STATES, ORDERS, PAGE_SIZES, claim_state, find_page, some_day, some_id
+from cloud.web.paging import CLAIM_STATES, ORDERS, PAGE_SIZES, find_page, kept_filter, transaction_filter
 from cloud.web.parts import WebParts
 from cloud.web.people_pages import add_people_pages
 from cloud.web.security import own_path
@@ -49,16 +49,34 @@ def make_merchant(parts: WebParts) -> Blueprint:
             columns=_last_days(parts, merchant_id, day_of(now)),
             settles_on=period_of(now).following.starts_on,
             waiting=waiting,
+            notices=find_notices(parts, merchant_id),
+            banks=parts.merchants.banks,
         )
 
     @merchant.get("/transactions")
     @allow("merchant_admin", tenant="merchant")
     def transactions() -> str:
-        wanted = TransactionFilter(_own(), claim_state(), some_day("from"), some_day("to"), some_id("claim"))
+        wanted = transaction_filter(_own())
         found, page = find_page(parts.reports, wanted)
         return render_template(
-            "transactions.html", wanted=wanted, found=found, page=page, states=CLAIM_STATES, sizes=PAGE_SIZES, orders=ORDERS
+            "transactions.html",
+            wanted=wanted,
+            found=found,
+            page=page,
+            states=CLAIM_STATES,
+            sizes=PAGE_SIZES,
+            orders=ORDERS,
+            kept=kept_filter(),
+            takers=parts.money.reports.takers(_own()),
+            sites=parts.choices.sites(_own()),
+            undoable=undoable(parts, _own()),
         )
+
+    @merchant.get(f"/transactions.<{FILE_KINDS}:kind>")
+    @allow("merchant_admin", tenant="merchant")
+    def transactions_as(kind: FileKind) -> Response:
+        name = f"transactions-{day_of(parts.clock.now())}"
+        return transactions_file(parts, transaction_filter(_own()), kind, name=name)
 
     @merchant.get("/transactions/<uuid:redemption_id>")
     @allow("merchant_admin", tenant="merchant")
@@ -90,29 +108,25 @@ def make_merchant(parts: WebParts) -> Blueprint:
         flash(say("confirm.done_one"))
         return redirect(own_path(request.form.get("back")) or url_for(".transactions"))
 
-    @merchant.get("/confirm-all")
-    @allow("merchant_admin", tenant="merchant")
-    def confirm_all_preview() -> str:
-        found, page = find_page(parts.reports, waiting_of(_own()))
-        return render_template("confirm_all.html", found=found, page=page)
-
-    @merchant.post("/confirm-all")
-    @allow("merchant_admin", tenant="merchant")
-    def confirm_every() -> Response:
-        done = confirm_all(parts.confirmations, merchant_id=_own(), staff_id=signed_in().staff_id, now=parts.clock.now())
-        flash(_said(done) if done.redemption_count else say("confirm.done_none"))
-        return redirect(url_for(".claims"))
-
     @merchant.get("/claims")
     @allow("merchant_admin", tenant="merchant")
     def claims() -> str:
         return render_claims(parts, _own())
+
+    @merchant.get("/claims/<uuid:claim_id>/statement.pdf")
+    @allow("merchant_admin", tenant="merchant")
+    def statement(claim_id: UUID) -> Response:
+        claim = parts.money.reports.find_claim(claim_id, merchant_id=_own())
+        if claim is None:
+            abort(404)
+        return statement_file(parts, claim)
 
     @merchant.get("/kiosks")
     @allow("merchant_admin", tenant="merchant")
     def kiosks() -> str:
         return render_template("kiosks.html", devices=parts.reports.devices(merchant_id=_own()))
 
+    add_confirming(merchant, parts)
     add_people_pages(merchant, parts, path="/staff", role="merchant_admin", tenant="merchant")
     return merchant
 
@@ -121,10 +135,6 @@ def _last_days(parts: WebParts, merchant_id: str, today: date) -> Sequence[Colum
     """One column per day of the fortnight that ends today."""
     days = parts.reports.days(merchant_id=merchant_id, first_day=today - _FORTNIGHT, last_day=today)
     return columns([(day.day, day.redeemed_twd, day.redemption_count) for day in days])
-
-
-def _said(done: Confirmed) -> str:
-    return say("confirm.done_all", count=number(done.redemption_count), amount=money(done.amount_twd))
 
 
 def _own() -> str:

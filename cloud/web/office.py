@@ -13,9 +13,13 @@ from cloud.services.enrol import make_claim_code, revoke_device
 from cloud.web.access import allow
 from cloud.web.issue_pages import add_issue_pages
 from cloud.web.language import say
+from cloud.web.office_cases import add_cases
+from cloud.web.office_money import add_returns, add_settlements
 from cloud.web.office_overview import render_overview
+from cloud.web.office_payouts import add_payouts
 from cloud.web.parts import WebParts
 from cloud.web.people_pages import add_people_pages
+from cloud.web.review import render_merchants
 from cloud.web.session import signed_in
 
 REASON_LENGTH_MAX = 200
@@ -35,14 +39,12 @@ def make_office(parts: WebParts) -> Blueprint:
     @office.get("/merchants")
     @allow("programme_admin", "reviewer", "auditor", tenant="programme", door=OFFICE_DOOR)
     def merchants() -> str:
-        sites = parts.choices.sites()
-        return render_template("merchants.html", sites=sites, merchants=len({site.merchant_id for site in sites}))
+        return render_merchants(parts)
 
-    @office.get("/settlements")
-    @allow("programme_admin", "finance", "auditor", tenant="programme", door=OFFICE_DOOR)
-    def settlements() -> str:
-        return render_template("settlements.html", settlements=parts.reports.settlements())
-
+    add_settlements(office, parts)
+    add_payouts(office, parts)
+    add_returns(office, parts)
+    add_cases(office, parts)
     add_people_pages(office, parts, path="/people", role="programme_admin", tenant="programme")
     return office
 

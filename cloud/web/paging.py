@@ -35,6 +35,7 @@ ORDERS = tuple(Order(column, descending) for column in get_args(SortColumn) for 
 
 _OF_PAGES = frozenset({"after", "before", "row", "size", "sort"})
 _ROWS_MAX = 999_999_999
+_TEXT_LENGTH_MAX = 64
 _INTEGER_MAX = 2**31 - 1
 _MARK = re.compile(r"([0-9]{1,16})-([0-9a-f]{32})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -181,6 +182,36 @@ def claim_state() -> ClaimState | None:
     """The state that is asked for; None for all."""
     wanted = request.args.get("state", "")
     return next((state for state in CLAIM_STATES if state == wanted), None)
+
+
+def some_text(name: str) -> str | None:
+    """A short text in the address; None where there is none."""
+    return request.args.get(name, "").strip()[:_TEXT_LENGTH_MAX] or None
+
+
+def some_voucher_no() -> str | None:
+    """A voucher number in the address, without the spaces and dashes that people write."""
+    typed = some_text("voucher")
+    return None if typed is None else re.sub(r"[\s-]", "", typed)
+
+
+def transaction_filter(merchant_id: str) -> TransactionFilter:
+    """Which of a merchant's transactions the address asks for."""
+    return TransactionFilter(
+        merchant_id,
+        state=claim_state(),
+        first_day=some_day("from"),
+        last_day=some_day("to"),
+        claim_id=some_id("claim"),
+        taken_by=some_text("by"),
+        site_id=some_text("site"),
+        voucher_no=some_voucher_no(),
+    )
+
+
+def kept_filter(*names: str) -> dict[str, str]:
+    """The filter as it stands in the address, for links to the same rows in another shape."""
+    return {name: value for name, value in _kept().items() if not names or name in names}
 
 
 def some_day(name: str) -> date | None:

@@ -9,22 +9,34 @@ from uuid import UUID
 
 from flask import Blueprint
 
+from cloud.domain.banks import BankList
+from cloud.domain.payouts import Originator
+from cloud.domain.working_days import WorkingDays
 from cloud.ports.accounts import AccountStore, FactorStore, WebSessions
 from cloud.ports.audit import AuditTrail
+from cloud.ports.cases import CaseStore
 from cloud.ports.choices import Choices
 from cloud.ports.clock import Clock
 from cloud.ports.confirmations import ConfirmationStore
+from cloud.ports.connect import KeyStore
+from cloud.ports.disputes import DisputeStore
+from cloud.ports.documents import SheetWriter, StatementMaker
 from cloud.ports.drafts import DraftKind, DraftStore
 from cloud.ports.fleet import Fleet
 from cloud.ports.ingest import IngestStore
+from cloud.ports.merchants import MerchantStore
 from cloud.ports.meters import Unmetered, WebMeters
+from cloud.ports.money_reports import MoneyReports
+from cloud.ports.payouts import PayoutStore
 from cloud.ports.people import People, Throttle
 from cloud.ports.programme_office import ProgrammeOffice
 from cloud.ports.programme_use import ProgrammeUses
 from cloud.ports.reports import Reports
+from cloud.ports.settlements import SettlementStore
 from cloud.ports.signals import SignalReports
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from protocol.voucher import KeyRing
 
 
@@ -100,6 +112,39 @@ class AccountParts:
 
 
 @dataclass(frozen=True, slots=True)
+class MerchantParts:
+    """Businesses that apply, and merchants."""
+
+    store: MerchantStore
+    working_days: WorkingDays
+    """In which the time for a correction is counted."""
+    banks: BankList
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyParts:
+    """What the pages about money need."""
+
+    reports: MoneyReports
+    settlements: SettlementStore
+    payouts: PayoutStore
+    disputes: DisputeStore
+    cases: CaseStore
+    originator: Callable[[], Originator]
+    """Who pays the merchants; asked when a file is made."""
+    statement: StatementMaker
+    write_sheet: SheetWriter
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectParts:
+    """A merchant's keys and webhooks."""
+
+    keys: KeyStore
+    webhooks: WebhookDesk
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Everything :func:`cloud.web.app.make_app` needs."""
 
@@ -110,9 +155,12 @@ class WebParts:
     passwords: PasswordCheck
     accounts: AccountParts
     confirmations: ConfirmationStore
+    merchants: MerchantParts
     scan: ScanParts
     office: OfficeParts
     programmes: ProgrammeParts
+    money: MoneyParts
+    connect: ConnectParts
     clock: Clock
     """The programme's calendar: what is judged, confirmed and issued carries its time. May be a simulated one."""
     wall_clock: Clock
@@ -122,6 +170,12 @@ class WebParts:
     web_secret: bytes = field(repr=False)
     https: bool
     """Whether browsers reach the pages over HTTPS: cookies are then sent over nothing else."""
+    second_factor_required: bool = False
+    """Whether the office's people and merchants' admins must set up a second factor before anything else."""
     api: Blueprint | None = None
     """The devices' HTTP interface, which brings its own authentication."""
+    http_api: Blueprint | None = None
+    """The merchants' programs' HTTP interface, which brings its own authentication too."""
+    api_docs: Blueprint | None = None
+    """The page that describes it."""
     meters: WebMeters = field(default_factory=Unmetered)

@@ -59,7 +59,7 @@ def add_people_pages(blueprint: Blueprint, parts: WebParts, *, path: str, role: 
             parts.accounts.rules,
             hand(parts),
             form,
-            staff_id=_new_id(parts),
+            staff_id=new_id(parts, "p"),
             sites=frozenset(site.site_id for site in _sites(parts)),
         )
         if problem is not None:
@@ -162,6 +162,7 @@ def _form(parts: WebParts, page: str, account: Person | None, form: AccountForm,
     )
 
 
-def _new_id(parts: WebParts) -> str:
+def new_id(parts: WebParts, kind: str) -> str:
+    """An id that nobody has: ``kind``, a hyphen, twelve characters."""
     # 256 is not a multiple of 31: the first letters are a little likelier, which an id does not mind.
-    return "p-" + "".join(_ID_ALPHABET[byte % len(_ID_ALPHABET)] for byte in parts.randomness(_ID_LENGTH))
+    return f"{kind}-" + "".join(_ID_ALPHABET[byte % len(_ID_ALPHABET)] for byte in parts.randomness(_ID_LENGTH))

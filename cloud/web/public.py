@@ -29,10 +29,11 @@ _START: dict[Role, str] = {
     "merchant_admin": "merchant.overview",
     "scan_staff": "staff.start",
     "programme_admin": "office.overview",
-    "reviewer": "office.merchants",
+    "reviewer": "review.queue",
     "finance": "office.overview",
     "technician": "office.kiosks",
     "auditor": "office.overview",
+    "applicant": "apply.own",
 }
 """What each role sees first."""
 

@@ -14,11 +14,18 @@ CONTENT_POLICY = (
 )
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
 """A list of some fifty thousand holders; everything else is far smaller."""
+LARGER_REQUESTS = {"apply.save": 24 * 1024 * 1024}
+"""An application with the photographs of three papers."""
 
 
 def install_headers(app: Flask, *, https: bool) -> None:
     """Add the headers to every answer, errors included."""
     app.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES_MAX
+
+    @app.before_request
+    def make_room() -> None:
+        # Before anything reads the form; only pages that take files of their own size have more room than others.
+        request.max_content_length = LARGER_REQUESTS.get(request.endpoint or "", REQUEST_BYTES_MAX)
 
     @app.after_request
     def add_headers(response: Response) -> Response:

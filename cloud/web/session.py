@@ -30,6 +30,9 @@ _RENEW_AFTER = timedelta(seconds=30)
 PASSIVE_HEADER = "X-Passive"
 """Set by the page's own refresh: looking on is no sign that somebody is there."""
 
+HTTP_API = "http_api"
+"""The blueprint of merchants' programs: a cookie is nothing to it."""
+
 _ID_BYTES = 32
 _AGENT_LENGTH_MAX = 200
 _KEPT_AT_SIGN_IN = ("_user_id", "_fresh", "_id", "fs_cc", "fs_paa")
@@ -49,7 +52,7 @@ def install_session(app: Flask, parts: WebParts) -> None:
 
     @app.before_request
     def read_session() -> None:
-        if request.endpoint != "static":
+        if request.endpoint != "static" and request.blueprint != HTTP_API:
             g.person = _read_person(parts)
 
 

@@ -35,18 +35,18 @@ def add_signal_pages(blueprint: Blueprint, parts: WebParts) -> None:
             shown_max=SHOWN_MAX,
         )
 
-    @blueprint.get("/signals/<kind>")
+    @blueprint.get("/signals/<signal_kind>")
     @lookers
-    def signal_rows(kind: str) -> str:
-        if kind not in KINDS:
+    def signal_rows(signal_kind: str) -> str:
+        if signal_kind not in KINDS:
             abort(404)
-        wanted = _wanted(kind)
+        wanted = _wanted(signal_kind)
         name, count, rows = parts.programmes.signals.find_rows(wanted, limit=ROWS_MAX)
         if not name:
             abort(404)
         return render_template(
             "signal_rows.html",
-            kind=kind,
+            kind=signal_kind,
             wanted=wanted,
             merchant=name,
             count=count,

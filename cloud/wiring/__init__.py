@@ -51,6 +51,11 @@ class _Parts(Wiring):
 
         close_weeks(self)
 
+    def run_webhooks(self) -> None:
+        from cloud.wiring.workers import tell_webhooks
+
+        tell_webhooks(self)
+
 
 def _complain(sentence: str, code: int) -> int:
     sys.stderr.write(f"{sentence}\n")

@@ -1,6 +1,7 @@
 """The parts of the cloud, each opened when it is first asked for: a command opens only what it uses."""
 
 import secrets
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,23 +22,31 @@ from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, Sheets, make_sheets, rende
 from cloud.adapters.sql.audit import SqlAuditTrail
 from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.corrections import SqlCorrectionStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.migrations import check_at_head, migrate
 from cloud.adapters.sql.payouts import SqlPayoutStore
+from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
+from cloud.adapters.taiwan_banks import BranchesFileError, read_banks
+from cloud.adapters.taiwan_calendar import CalendarFileError, read_working_days
 from cloud.adapters.vault import Vault, make_vault, make_voucher_key, open_vault, read_voucher_keys
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.config import Config, ConfigError
+from cloud.domain.banks import BankList
 from cloud.domain.payouts import Originator
+from cloud.domain.working_days import WorkingDays
 from cloud.ports.clock import Clock
 from cloud.ports.ingest import IngestStore
 from cloud.ports.issues import IssuedVoucher, IssueTerms
 from cloud.services.enrol import CloudTerms, EnrolmentRefusal, enrol
 from cloud.services.issue import Issued, IssueOrder, issue_vouchers
+from cloud.services.purge import PURGE_PAUSE_S
 from protocol.enrolment import Enrolment, EnrolmentRequest, TrustedKey
 from protocol.errors import PortError
 from protocol.ids import reference, uuid7
@@ -125,6 +134,21 @@ class Wiring:
         return SqlPayoutStore(self.engine)
 
     @cached_property
+    def people(self) -> SqlPeople:
+        """Accounts, to read."""
+        return SqlPeople(self.engine)
+
+    @cached_property
+    def corrections(self) -> SqlCorrectionStore:
+        """What was put right afterwards."""
+        return SqlCorrectionStore(self.engine)
+
+    @cached_property
+    def retention(self) -> SqlRetentionStore:
+        """Where holders are forgotten."""
+        return SqlRetentionStore(self.engine)
+
+    @cached_property
     def originator(self) -> Originator:
         """Who pays the merchants."""
         own = self.config.originator
@@ -150,6 +174,11 @@ class Wiring:
     def randomness(self, length: int) -> bytes:
         """Return that many random bytes."""
         return secrets.token_bytes(length)
+
+    def leave_room(self) -> bool:
+        """Let others write for a moment between two transactions of many."""
+        time.sleep(PURGE_PAUSE_S)
+        return True
 
     def write_broker_files(self, folder: Path) -> Path:
         """Write everything that Mosquitto needs."""
@@ -187,6 +216,24 @@ class Wiring:
             numbers=random_voucher_nos(),
             pepper=self.vault.pepper,
         )
+
+    @cached_property
+    def working_days(self) -> WorkingDays:
+        """The calendar of Taiwan's public offices."""
+        named = self.config.holidays_file
+        try:
+            return read_working_days(Path(named) if named else None)
+        except CalendarFileError as problem:
+            raise ConfigError(str(problem)) from problem
+
+    @cached_property
+    def banks(self) -> BankList:
+        """Banks, and branches where a list of them is named."""
+        named = self.config.bank_branches_file
+        try:
+            return read_banks(Path(named) if named else None)
+        except BranchesFileError as problem:
+            raise ConfigError(str(problem)) from problem
 
     @property
     def _vault_folder(self) -> Path:

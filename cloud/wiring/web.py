@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -12,22 +13,44 @@ from waitress.server import create_server
 from cloud.adapters.clock import SystemClock
 from cloud.adapters.metrics import WebMetrics, new_registry
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
+from cloud.adapters.secret_box import SecretBox
 from cloud.adapters.sheets import SHEET_VOUCHERS_MAX, render_sheets
+from cloud.adapters.spreadsheets import write_xlsx
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.api_reports import SqlApiReports
+from cloud.adapters.sql.cases import SqlCaseStore
 from cloud.adapters.sql.choices import SqlChoices
+from cloud.adapters.sql.connect import SqlKeyStore
+from cloud.adapters.sql.disputing import SqlDisputeStore
 from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.factors import SqlFactorStore
+from cloud.adapters.sql.merchants import SqlMerchantStore
+from cloud.adapters.sql.money_reports import SqlMoneyReports
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.adapters.sql.programme_use import SqlProgrammeUses
 from cloud.adapters.sql.signals import SqlSignals
+from cloud.adapters.sql.webhooks import SqlWebhookStore
+from cloud.adapters.statements import render_statement
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from cloud.web.api import make_api
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, OfficeParts, ProgrammeParts, ScanParts, WebParts
+from cloud.web.http_api.blueprint import make_api_docs, make_http_api, operations_of
+from cloud.web.http_api.parts import ApiParts
+from cloud.web.parts import (
+    AccountParts,
+    ConnectParts,
+    MerchantParts,
+    MoneyParts,
+    OfficeParts,
+    ProgrammeParts,
+    ScanParts,
+    WebParts,
+)
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.drafts import DraftDesk, one_after_the_other
 from cloud.wiring.metrics import metrics_served
@@ -64,7 +87,7 @@ def serve(wiring: Wiring) -> None:
 
 def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
     passwords = Argon2Passwords()
-    return WebParts(
+    parts = WebParts(
         reports=wiring.reports,
         people=SqlPeople(wiring.engine),
         choices=SqlChoices(wiring.engine),
@@ -77,6 +100,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             rules=PasswordRules(passwords.hash, common_passwords().__contains__),
         ),
         confirmations=wiring.confirmations,
+        merchants=MerchantParts(SqlMerchantStore(wiring.engine), wiring.working_days, wiring.banks),
         scan=ScanParts(
             store=wiring.ingest_store,
             digit_tag=digit_tagger(wiring.vault.pepper),
@@ -89,14 +113,43 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             sheet_vouchers_max=SHEET_VOUCHERS_MAX,
         ),
         programmes=_programme_parts(wiring),
+        money=_money_parts(wiring),
+        connect=ConnectParts(
+            keys=SqlKeyStore(wiring.engine),
+            webhooks=WebhookDesk(
+                SqlWebhookStore(wiring.engine),
+                SecretBox(wiring.vault.web_secret),
+                wiring.randomness,
+                plain_http=wiring.config.webhooks.private,
+            ),
+        ),
         clock=wiring.clock,
         wall_clock=SystemClock(),
         randomness=wiring.randomness,
         web_secret=wiring.vault.web_secret,
         https=wiring.config.web.https,
+        second_factor_required=wiring.config.web.second_factor == "required",
         api=make_api(wiring.enrol),
         meters=meters,
     )
+    return _with_http_api(wiring, parts)
+
+
+def _with_http_api(wiring: Wiring, parts: WebParts) -> WebParts:
+    keys = SqlKeyStore(wiring.engine)
+    api = ApiParts(
+        keys=keys,
+        confirming=keys,
+        reports=SqlApiReports(wiring.engine),
+        choices=parts.choices,
+        scan=parts.scan,
+        throttle=parts.throttle,
+        clock=parts.clock,
+        wall_clock=parts.wall_clock,
+        randomness=parts.randomness,
+    )
+    operations = operations_of(api)
+    return replace(parts, http_api=make_http_api(operations, api), api_docs=make_api_docs(operations))
 
 
 def _programme_parts(wiring: Wiring) -> ProgrammeParts:
@@ -108,6 +161,19 @@ def _programme_parts(wiring: Wiring) -> ProgrammeParts:
         hand_in=DraftDesk(drafts, pepper=wiring.vault.pepper, now=SystemClock().now, run=one_after_the_other()),
         signals=SqlSignals(wiring.engine),
         audit=wiring.audit_trail,
+    )
+
+
+def _money_parts(wiring: Wiring) -> MoneyParts:
+    return MoneyParts(
+        reports=SqlMoneyReports(wiring.engine),
+        settlements=wiring.settlements,
+        payouts=wiring.payouts,
+        disputes=SqlDisputeStore(wiring.engine),
+        cases=SqlCaseStore(wiring.engine),
+        originator=lambda: wiring.originator,
+        statement=render_statement,
+        write_sheet=write_xlsx,
     )
 
 

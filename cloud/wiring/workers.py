@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from cloud.adapters.clock import SystemClock
 from cloud.adapters.crash_points import CrashingStore, CrashPoints
 from cloud.adapters.metrics import BudgetMetrics, IngestMetrics, ScheduleMetrics, new_registry
 from cloud.adapters.mqtt import MqttLine, worker_tls
@@ -19,9 +20,12 @@ from cloud.adapters.mqtt_session import BrokerAddress
 from cloud.adapters.only_worker import only_worker
 from cloud.adapters.postgres_ingest import ANSWER_WAIT_S
 from cloud.adapters.postgres_session_locks import PostgresSessionLocks
+from cloud.adapters.secret_box import SecretBox
 from cloud.adapters.session_keeper import SessionKeeper
 from cloud.adapters.sql.parking import SqlParking
 from cloud.adapters.sql.programme_office import SqlProgrammeOffice
+from cloud.adapters.sql.webhooks import SqlWebhookStore
+from cloud.adapters.webhook_post import WebhookPost
 from cloud.config import ConfigError
 from cloud.domain.calendar import day_of
 from cloud.domain.digits import digit_tagger
@@ -30,11 +34,20 @@ from cloud.schedule import LOOK_EVERY_S, LOOK_EVERY_SIMULATED_S, ScheduleParts, 
 from cloud.services.admit import KnownDevices
 from cloud.services.answer import answer_batch
 from cloud.services.programmes import count_notices
+from cloud.services.webhooks import Teller
+from cloud.webhooks import WebhookParts, run_webhooks
 from cloud.wiring.metrics import metrics_served
 from cloud.wiring.parts import Wiring
 
+COLLECTED_AFTER: Final = 50_000
+"""Objects of a few rounds. Hardly any of them is ever part of a cycle, and looking for those after every 700 cost 5 % of the
+worker's time."""
+
 SCHEDULE_WAIT_S: Final = 600.0
 """A week of the largest programme is closed in seconds."""
+
+WEBHOOKS_WAIT_S: Final = 60.0
+"""Nothing that the deliverer asks takes longer."""
 
 
 def answer_kiosks(wiring: Wiring) -> None:
@@ -66,6 +79,7 @@ def answer_kiosks(wiring: Wiring) -> None:
         # What is loaded by now stays for good: the collector need not walk it again and again while orders come in.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(COLLECTED_AFTER)
         Ingest(parts).run()
 
 
@@ -103,7 +117,23 @@ def close_weeks(wiring: Wiring) -> None:
     office = SqlProgrammeOffice(wiring.engine)
     BudgetMetrics(registry, read=lambda: count_notices(office, today=day_of(wiring.clock.now())))
     with metrics_served(wiring.config, "schedule", registry):
-        run_schedule(ScheduleParts(wiring.settlements, wiring.clock, _stop_on_signals(), look_every_s, meters))
+        parts = ScheduleParts(
+            wiring.settlements, wiring.clock, _stop_on_signals(), wiring.retention, look_every_s=look_every_s, meters=meters
+        )
+        run_schedule(parts)
+
+
+def tell_webhooks(wiring: Wiring) -> None:
+    """Tell merchants' servers what happened until SIGTERM."""
+    wiring.answer_wait_s = WEBHOOKS_WAIT_S
+    teller = Teller(
+        store=SqlWebhookStore(wiring.engine),
+        secrets=SecretBox(wiring.vault.web_secret),
+        post=WebhookPost(private=wiring.config.webhooks.private),
+        calendar=wiring.clock,
+        wall_clock=SystemClock(),
+    )
+    run_webhooks(WebhookParts(teller, _stop_on_signals()))
 
 
 def _crash_points() -> CrashPoints:

@@ -5,11 +5,6 @@ What is measured:
 =============  ===============================================================================================================
 ``codec``      a message from the wire to a question for the judge, against decoding its bare body
 ``line``       messages from and to a real broker, against stock paho
-
-``python -m tests.bench --only codec|line|ingest|settle|confirm|reconcile|all``; ``--redemptions N`` says how many to settle, to
-confirm or to look at.
-A slow or busy machine makes figures small, never the exit status bad; wrong answers do.
-=======
 ``leg``        judging and committing batches, against the database alone, one transaction per order, and the disk
 ``ingest``     orders end to end on both databases, against an echo, the database alone, pgbench and naive peers
 ``latency``    how long an answer takes at half load and alone, hop by hop, against the commit of one

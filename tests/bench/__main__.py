@@ -16,7 +16,7 @@ from tests.bench.codec import run_codec
 from tests.bench.confirm import run_confirm
 from tests.bench.flood import run_flood
 from tests.bench.goals import outcomes
-from tests.bench.growth import run_growth
+from tests.bench.growth import Sizes, run_growth
 from tests.bench.ingest import run_ingest
 from tests.bench.latency import run_latency
 from tests.bench.leg import run_leg
@@ -47,11 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
     parser.add_argument("--redemptions", type=int, metavar="N", help="how many, with --only settle|confirm|reconcile")
+    parser.add_argument("--vouchers", type=int, metavar="N", help="with --only growth: go on by tens to so many, e.g. 10000000")
     parser.add_argument("--doc", action="store_true", help="write the figures into docs/performance.md")
     options = parser.parse_args(arguments)
     if options.redemptions is not None and options.only not in SCALED:
         parser.error(f"--redemptions goes with --only {' or '.join(sorted(SCALED))}")
-    scale = {} if options.redemptions is None else {"redemptions": options.redemptions}
+    if options.vouchers is not None and options.only != "growth":
+        parser.error("--vouchers goes with --only growth")
     began, load = time.monotonic(), getloadavg()[0]
     found: dict[str, Any] = {}
     wrong: list[str] = []
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.only in (name, "all"):
             print(f"bench: {name} …", file=sys.stderr)
             try:
-                found[name] = run(**scale) if name in SCALED else run()
+                found[name] = run(**_options_of(name, options))
             except WrongAnswerError as problem:
                 wrong.append(f"{name}: {problem}")
     machine = {"python": platform.python_version(), "cores": cpu_count(), "load_before": round(load, 1)}
@@ -72,6 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     summary = {**found, "goals": ratios, "short": short, "rounds": ROUNDS, "machine": machine, "wrong": wrong}
     print(json.dumps({**summary, "seconds": round(time.monotonic() - began, 1)}, ensure_ascii=False))
     return 1 if wrong else 0
+
+
+def _options_of(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    if name in SCALED and options.redemptions is not None:
+        return {"redemptions": options.redemptions}
+    if name == "growth" and options.vouchers is not None:
+        return {"sizes": Sizes(largest=options.vouchers)}
+    return {}
 
 
 def _sentence(machine: Mapping[str, Any]) -> str:

@@ -31,8 +31,8 @@ DEVICE: Final = KnownDevice(
 )
 _DIGITS: Final = ("4821", "0937", "5566")
 _TOPIC: Final = DEVICE.address.request(RequestKind.REDEEM)
-_PLACES: Final = {_TOPIC: (DEVICE.address, RequestKind.REDEEM)}
-"""As the worker remembers them."""
+_PLACE: Final = (DEVICE, RequestKind.REDEEM)
+"""As the worker remembers it."""
 
 _tag = digit_tagger(PEPPER)
 
@@ -77,7 +77,7 @@ def _cases(sent: Sequence[Sent]) -> dict[str, Case]:
     steps: dict[str, Callable[[Sent], object]] = {
         "bare decode": lambda one: decoder.decode(one.event.body),
         "whole edge": _admit,
-        "topic and properties": lambda one: read_arrival(_TOPIC, one.properties, one.event.body, _PLACES),
+        "topic and properties": lambda one: read_arrival(_TOPIC, one.properties, one.event.body, _PLACE),
         "proof": lambda one: one.event.is_from(DEVICE.asking),
         "decode and check": lambda one: decode_request(RequestKind.REDEEM, one.event.body),
         "open digits": open_one,
@@ -95,7 +95,7 @@ def _time(step: Callable[[Sent], object], sent: Sequence[Sent]) -> float:
 
 
 def _admit(one: Sent) -> object:
-    arrival = read_arrival(_TOPIC, one.properties, one.event.body, _PLACES)
+    arrival = read_arrival(_TOPIC, one.properties, one.event.body, _PLACE)
     assert isinstance(arrival, Arrival)
     return admit(arrival, DEVICE, _tag)
 

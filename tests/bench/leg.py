@@ -209,7 +209,7 @@ def _redemption(world: World, ask: Ask, order: Redeem) -> Redemption:
 def _redemption_row(made: Redemption) -> dict[str, Any]:
     columns = (column.name for column in redemption.columns)
     values = {name: getattr(made, name) for name in columns if hasattr(made, name)}
-    return values | {"voucher_count": len(made.voucher_nos)}
+    return values | {"voucher_count": len(made.voucher_nos), "voucher_nos": " ".join(made.voucher_nos)}
 
 
 def _inbox_row(ask: Ask, order: Redeem) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Echo:
             line.flush()
 
 
-def answer_without_database(_store: Any, asks: Sequence[Ask], *, now: datetime) -> list[StoredAnswer]:
+def answer_without_database(_store: Any, asks: Sequence[Ask], *, now: datetime, **_: Any) -> list[StoredAnswer]:
     """Stand in for :func:`cloud.services.answer.answer_batch`."""
     return [
         StoredAnswer(

@@ -174,9 +174,15 @@ def test_flood_is_felt_by_somebody_or_nobody() -> None:
 
 @pytest.mark.timeout(300)
 def test_growth_has_an_exponent() -> None:
-    found = growth.run_growth(sizes=growth.Sizes(smallest=400, orders=40))
-    assert list(found["orders_per_s"])[-1] == "25,600"
+    sizes = growth.Sizes(smallest=500, warm_up=10, small=20, large=20, rounds=1)
+    found = growth.run_growth(sizes=sizes)
+    assert [list(by_size) for by_size in found["cpu_us_per_order"].values()] == [[f"{size:,}" for size in sizes.counts]] * 3
+    assert all(mine["backend"] > 0 for by_size in found["cpu_us_per_order"].values() for mine in by_size.values())
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("growth")}
+
+
+def test_growth_goes_on_by_tens() -> None:
+    assert growth.Sizes(largest=10_000_000).counts[-3:] == [640_000, 1_000_000, 10_000_000]
 
 
 def test_exponent_is_the_slope_of_the_logarithms() -> None:

@@ -23,7 +23,7 @@ LOOKS = (
     Look("phone", "light", "ja"),
     Look("desktop", "dark", "ko"),
 )
-FIRST_PAGES = {"boan-admin": "/merchant/", "boan-scan-1": "/scan", "office-1": "/office/", "reviewer-1": "/office/merchants"}
+FIRST_PAGES = {"boan-admin": "/merchant/", "boan-scan-1": "/scan", "office-1": "/office/", "reviewer-1": "/office/applications"}
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,17 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, select, text
 
+from cloud.adapters.sql.corrections import SqlCorrectionStore
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
+from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.sql.tables import redemption
+from cloud.services.correct import Wish, correct
 from tests.support.postgres import Cluster
 from tests.support.settling import count_points, draw_points, dump, kill_after, kill_at, settle
-from tests.support.weeks import confirm_week, fill_week
+from tests.support.weeks import WEEK, confirm_week, fill_week
 
 pytest_plugins = ("tests.support.databases",)
 
@@ -25,7 +29,8 @@ REDEMPTIONS, MERCHANTS, WEEKS = 480, 8, 2
 POINTS, MOMENTS = 14, 6
 WHOLE_WEEKS = text(
     "SELECT (SELECT count(*) FROM settlement), (SELECT count(*) FROM settlement_range), "
-    "(SELECT count(*) FROM claim), (SELECT count(*) FROM ledger_entry)"
+    "(SELECT count(*) FROM claim), (SELECT count(*) FROM ledger_entry WHERE kind = 'claim'), "
+    "(SELECT count(*) FROM set_off), (SELECT count(*) FROM ledger_entry WHERE kind = 'set_off')"
 )
 
 
@@ -83,7 +88,7 @@ def look(url: str) -> tuple[dict[str, str], int]:
     engine = make_engine(url)
     with engine.connect() as connection:
         weeks, *rest = connection.execute(WHOLE_WEEKS).one()
-        assert rest == [weeks, weeks * MERCHANTS, 2 * weeks * MERCHANTS]
+        assert rest == [weeks, weeks * MERCHANTS, 2 * weeks * MERCHANTS, weeks, 2 * weeks]
         found = dump(connection)
     engine.dispose()
     return found, weeks
@@ -94,4 +99,14 @@ def _fill(url: str) -> None:
     migrate(engine)
     fill_week(engine, redemptions=REDEMPTIONS, merchants=MERCHANTS, weeks=WEEKS)
     confirm_week(engine)
+    _correct_one_of_each_week(engine)
     engine.dispose()
+
+
+def _correct_one_of_each_week(engine: Engine) -> None:
+    mine = select(redemption.c.redemption_id).where(redemption.c.merchant_id == "m-1").order_by(redemption.c.redeemed_at)
+    with engine.connect() as connection:
+        first, *_, last = connection.scalars(mine)
+    for redemption_id in (first, last):
+        wish = Wish(redemption_id, "the guest never came", "office-1")
+        correct(SqlCorrectionStore(engine), SqlPeople(engine), wish, now=WEEK.ends_at)

@@ -25,7 +25,7 @@ from cloud.services.reconcile import check_programmes, check_totals, reconcile
 from cloud.services.settle import settle_due
 from protocol.limits import DIGIT_TRIES_MAX
 from tests.support.bank import answer_p01
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, PROGRAMME_ID, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -35,9 +35,17 @@ NOON = datetime(2026, 11, 5, 4, tzinfo=UTC)
 LATER = WEEK.following.ends_at + timedelta(days=1)
 ORIGINATOR = Originator("0040037", "1234567890", "04595257", "101", "TOURISM VOUCHER PROGRAMME")
 FACTS = (
-    "redemption", "redemption_line", "ledger_entry", "confirmation", "claim", "settlement", "settlement_range",
+    "redemption",
+    "redemption_line",
+    "ledger_entry",
+    "confirmation",
+    "claim",
+    "settlement",
+    "settlement_range",
+    "correction",
+    "set_off",
     "programme_version",
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -58,11 +66,11 @@ def run_two_weeks(till: Till) -> None:
             store = SqlConfirmationStore(till.engine)
             confirm_all(store, merchant_id=place.merchant_id, staff_id=place.staff_id, now=week.starts_at + timedelta(days=2))
         settle_due(SqlSettlementStore(till.engine), now=week.ends_at)
-        file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=week.ends_at)
+        file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=week.ends_at)
         assert file is not None
         if week == WEEK:
             answer = answer_p01(file.content, failures={"3001987654": "22"}, answered_on=date(2026, 11, 12))
-            import_return(SqlPayoutStore(till.engine), answer, now=week.ends_at + timedelta(days=1))
+            import_return(SqlPayoutStore(till.engine), answer, by=HANDS.prepared_by, now=week.ends_at + timedelta(days=1))
     till.redeem(WEEK.following.ends_at)
     till.issue(WEEK.following.ends_at, vouchers=5)
 
@@ -103,13 +111,13 @@ def test_books_are_sound_at_every_step(till: Till) -> None:
     assert breach_of(till) is None
     settle_due(SqlSettlementStore(till.engine), now=WEEK.ends_at)
     assert breach_of(till) is None
-    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=WEEK.ends_at)
+    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=WEEK.ends_at)
     assert file is not None
     assert breach_of(till) is None
     answer = answer_p01(file.content, failures={"3001987654": "22"}, answered_on=date(2026, 11, 12))
-    import_return(SqlPayoutStore(till.engine), answer, now=NOON)
+    import_return(SqlPayoutStore(till.engine), answer, by=HANDS.prepared_by, now=NOON)
     assert breach_of(till) is None
-    make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=WEEK.following.ends_at)
+    make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=WEEK.following.ends_at)
     assert breach_of(till) is None
 
 
@@ -125,6 +133,8 @@ def test_totals_are_of_the_same_moment(till: Till) -> None:
     [
         ("I1", "never issued", ["DELETE FROM voucher WHERE voucher_no = (SELECT min(voucher_no) FROM redemption_line)"]),
         ("I1", "never issued for that programme", ["UPDATE voucher SET programme_id = 'spring-2025'"]),
+        ("I1", "does not name it", ["UPDATE redemption SET voucher_nos = replace(voucher_nos, '0', '9')"]),
+        ("I1", "not worth its vouchers", ["UPDATE redemption SET voucher_nos = voucher_nos || ' 000000000000'"]),
         ("I1", "not worth its vouchers", ["UPDATE redemption SET redeemed_twd = redeemed_twd + 1"]),
         ("I1", "not worth its vouchers", ["UPDATE redemption SET voucher_count = voucher_count + 1"]),
         (
@@ -346,6 +356,9 @@ SOUND = Totals(10, 4, 6, 6_000, 50, 3, 2, 5_000, 1_000, 3_000, 1_000, 1_000, 0, 
         ({"unclaimed_twd": 999}, "I6"),
         ({"paid_twd": 3_001}, "I7"),
         ({"open_twd": 0}, "I7"),
+        ({"set_off_twd": 1, "corrected_twd": 1}, "I7"),
+        ({"set_off_twd": 1, "open_twd": 999}, "I7"),
+        ({"set_off_twd": 1, "open_twd": 999, "corrected_twd": 1}, None),
     ],
 )
 def test_the_totals_must_add_up(changes: dict[str, int], rule: str | None) -> None:

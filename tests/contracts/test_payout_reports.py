@@ -21,7 +21,7 @@ from cloud.services.pay import Imported, import_return, kept_payout_file, make_p
 from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from tests.support.bank import Ordered, Says, read_pain001, report_pain001
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, PROGRAMME_ID, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -47,13 +47,15 @@ def till(engine: Engine) -> Till:
 
 
 def pay(till: Till, now: datetime = PAY_DAY, format: PayoutFormat = "pain_001") -> PayoutFile:
-    file = make_payout_file(SqlPayoutStore(till.engine), format, ORIGINATOR, now=now)
+    file = make_payout_file(SqlPayoutStore(till.engine), format, ORIGINATOR, hands=HANDS, now=now)
     assert file is not None
     return file
 
 
 def hear(till: Till, content: bytes, *, file_no: int | None = None) -> Imported:
-    return import_return(SqlPayoutStore(till.engine), content, now=PAY_DAY + timedelta(days=1), file_no=file_no)
+    return import_return(
+        SqlPayoutStore(till.engine), content, by=HANDS.prepared_by, now=PAY_DAY + timedelta(days=1), file_no=file_no
+    )
 
 
 def says(report_no: int = 1, **by_name: Says) -> Callable[[bytes], bytes]:

@@ -20,7 +20,7 @@ from cloud.services.confirm import confirm_all
 from cloud.services.pay import Imported, import_return, make_payout_file
 from cloud.services.settle import settle_due
 from tests.support.bank import Received, answer_p01, read_p01
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, PROGRAMME_ID, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -51,7 +51,7 @@ def claim_week(till: Till, week: Period = WEEK, *, hotel: int = 2, park: int = 3
 
 
 def pay(till: Till, now: datetime = PAY_DAY, format: PayoutFormat = "ach_p01") -> PayoutFile | None:
-    return make_payout_file(SqlPayoutStore(till.engine), format, ORIGINATOR, now=now)
+    return make_payout_file(SqlPayoutStore(till.engine), format, ORIGINATOR, hands=HANDS, now=now)
 
 
 def must_pay(till: Till, now: datetime = PAY_DAY) -> PayoutFile:
@@ -61,7 +61,9 @@ def must_pay(till: Till, now: datetime = PAY_DAY) -> PayoutFile:
 
 
 def hear(till: Till, content: bytes, *, file_no: int | None = None) -> Imported:
-    return import_return(SqlPayoutStore(till.engine), content, now=PAY_DAY + timedelta(days=1), file_no=file_no)
+    return import_return(
+        SqlPayoutStore(till.engine), content, by=HANDS.prepared_by, now=PAY_DAY + timedelta(days=1), file_no=file_no
+    )
 
 
 def outcomes(till: Till) -> dict[UUID, tuple[str, str | None]]:
@@ -219,7 +221,7 @@ def test_an_originator_that_does_not_fit_writes_nothing(till: Till) -> None:
     claim_week(till)
     broken = Originator("0040037", "1" * 17, "04595257", "101", "X")
     with pytest.raises(ValueError, match="PCLNO"):
-        make_payout_file(SqlPayoutStore(till.engine), "ach_p01", broken, now=PAY_DAY)
+        make_payout_file(SqlPayoutStore(till.engine), "ach_p01", broken, hands=HANDS, now=PAY_DAY)
     with till.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(payout)) == 0
     assert till.balance(IN_TRANSIT) == 0

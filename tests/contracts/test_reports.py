@@ -34,7 +34,7 @@ from cloud.services.confirm import confirm, confirm_all
 from cloud.services.pay import import_return, make_payout_file
 from cloud.services.settle import settle_due
 from tests.support.bank import answer_p01
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -68,7 +68,7 @@ def settle(till: Till, weeks: int = 0) -> None:
 
 def pay(till: Till, *, weeks: int = 0) -> bytes:
     at = WEEK.ends_at + timedelta(weeks=weeks, hours=9)
-    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=at)
+    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=at)
     assert file is not None
     return file.content
 
@@ -76,7 +76,7 @@ def pay(till: Till, *, weeks: int = 0) -> bytes:
 def hear(till: Till, content: bytes, **failures: str) -> None:
     failing = {account.removeprefix("a"): code for account, code in failures.items()}
     answer = answer_p01(content, failures=failing, answered_on=date(2026, 12, 30))
-    import_return(SqlPayoutStore(till.engine), answer, now=WEEK.ends_at + timedelta(weeks=8))
+    import_return(SqlPayoutStore(till.engine), answer, by=HANDS.prepared_by, now=WEEK.ends_at + timedelta(weeks=8))
 
 
 def six_weeks(till: Till) -> None:

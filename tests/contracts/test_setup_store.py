@@ -1,7 +1,7 @@
 """Setting up, on both databases."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Table, insert, select, update
 
 from cloud.adapters.passwords import Argon2Passwords
 from cloud.adapters.sql.programmes import SqlSetupStore
+from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.tables import issue_batch, item_category, merchant, metadata, programme, site, staff
 from cloud.domain.setup import Setup, SetupError
 from cloud.services.setup import Loaded, load_setup
@@ -98,6 +99,27 @@ def test_face_value_is_fixed_once_vouchers_exist(engine: Engine) -> None:
     with pytest.raises(SetupError, match="its face value cannot change"):
         load(engine, msgspec.structs.replace(setup, programmes=[dearer]))
     assert everything(engine) == before
+
+
+def test_the_last_day_is_fixed_once_holders_are_forgotten(engine: Engine) -> None:
+    load(engine)
+    retention = SqlRetentionStore(engine)
+    with engine.begin() as connection:
+        made = {"issued_at": datetime(2026, 10, 1, tzinfo=UTC), "issued_by": "office-1", "voucher_count": 0}
+        connection.execute(insert(issue_batch).values(issue_id=UUID(int=1), programme_id=PROGRAMME_ID, **made))
+    setup = example_setup()
+    longer = msgspec.structs.replace(setup.programmes[0], ends_on=date(2027, 5, 31))
+    load(engine, msgspec.structs.replace(setup, programmes=[longer]))
+    retention.finish([UUID(int=1)], now=datetime(2027, 9, 1, tzinfo=UTC))
+    before = everything(engine)
+    with pytest.raises(SetupError, match="its last day cannot change"):
+        load(engine)
+    assert everything(engine) == before
+
+
+def test_each_programme_says_how_long_its_orders_may_be_disputed(engine: Engine) -> None:
+    load(engine)
+    assert {row.programme_id: row.dispute_days for row in rows(engine, programme)} == {"travel-2026": 90, "spring-2025": 1_825}
 
 
 def test_a_site_stays_with_its_merchant(engine: Engine) -> None:

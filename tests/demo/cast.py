@@ -34,7 +34,8 @@ SCAN, OFFICE = "boan1", "office"
 OFFICE_LOGINS = {
     "programme admin": OFFICE,
     "reviewer": "reviewer",
-    "finance": "finance",
+    "finance, who prepares": "finance",
+    "finance, who releases": "finance2",
     "technician": "technician",
     "auditor": "auditor",
 }

@@ -56,7 +56,9 @@ class MerchantAtDesk:
 def pay_and_hear(world: World, *, refuse_accounts: set[str], today: date) -> bool:
     """Make the payout file, give it to the bank, import what the bank returns. False: there was nothing to pay."""
     sent, returned = world.root / f"payout-{today}.txt", world.root / f"return-{today}.txt"
-    world.cloud("pay", "--format", "ach_p01", "--out", str(sent))
+    # Two people of finance, as in life: without both there is no file.
+    people = ("--prepared-by", "finance-1", "--released-by", "finance-2")
+    world.cloud("pay", "--format", "ach_p01", "--out", str(sent), *people)
     if not sent.exists():
         return False
     answer = answer_p01(sent.read_bytes(), failures=dict.fromkeys(refuse_accounts, ACCOUNT_CLOSED), answered_on=today)

@@ -16,8 +16,11 @@ changes nothing.
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+from msgspec import structs
 
 from cloud.domain.records import (
     Ask,
@@ -32,7 +35,7 @@ from cloud.domain.records import (
     StoredAnswer,
     Use,
 )
-from cloud.ports.ingest import ConflictError, IngestTransaction
+from cloud.ports.ingest import ConflictError, IngestTransaction, Meanwhile
 from protocol.limits import DIGIT_TRIES_MAX
 from protocol.messages import Redeem
 
@@ -63,6 +66,7 @@ class MemoryIngestStore:
         self.uses: dict[str, Use] = {}
         self.journals = {(journal.journal_id, journal.kind): journal for journal in journals}
         self.wrong_tries: dict[str, int] = {}
+        self.tried_at: dict[tuple[str, int], datetime] = {}
         self.holds: dict[str, Hold] = {}
         self.at_step = at_step
         self._turn = threading.RLock()
@@ -74,7 +78,7 @@ class MemoryIngestStore:
         with self._turn:
             self.senders[kind, sender.sender_id] = sender
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:  # noqa: ARG002
         """Open a transaction; other threads wait until it is left."""
         return self._begin()
 
@@ -141,12 +145,38 @@ class MemoryIngestStore:
         self.journals.update({(journal.journal_id, journal.kind): journal for journal in decisions.journals})
         for wrong in decisions.wrong_tries:
             self.wrong_tries[wrong.voucher_no] = max(self.wrong_tries.get(wrong.voucher_no, 0), wrong.try_no)
+            self.tried_at[wrong.voucher_no, wrong.try_no] = self.answers[wrong.request_id].answered_at
             self._touch("voucher", wrong.voucher_no)
         for number, hold in decisions.holds.items():
             self.holds.pop(number, None)
             if hold is not None:
                 self.holds[number] = hold
             self._touch("voucher", number)
+
+    def forget(self, voucher_nos: Collection[str]) -> tuple[int, int]:
+        """Forget the holders of these vouchers, in a transaction; return how many were known, and how many tries there were."""
+        with self._turn:
+            self._commits += 1
+            known = [number for number in voucher_nos if self.vouchers[number].digit_tag is not None]
+            tries = [key for key in self.tried_at if key[0] in voucher_nos]
+            for number in voucher_nos:
+                self.vouchers[number] = structs.replace(self.vouchers[number], digit_tag=None)
+                self.holds.pop(number, None)
+                self._touch("voucher", number)
+            self.forget_tries(tries)
+            return len(known), len(tries)
+
+    def forget_tries(self, tries: Sequence[tuple[str, int]]) -> None:
+        """Delete tries, by voucher number and number of the try."""
+        with self._turn:
+            self._commits += 1
+            for number, try_no in tries:
+                del self.tried_at[number, try_no]
+                left = [other for mine, other in self.tried_at if mine == number]
+                self.wrong_tries.pop(number)
+                if left:
+                    self.wrong_tries[number] = max(left)
+                self._touch("voucher", number)
 
     def _site_name(self, made: Redemption) -> str:
         return next(sender.site_name for sender in self.senders.values() if sender.site_id == made.site_id)

@@ -63,6 +63,9 @@ class FakeLine:
         self.unacknowledged.update({delivery.packet_id: delivery for delivery in taken})
         return taken
 
+    def take_more(self, count_max: int) -> Sequence[Delivery]:
+        return self.take(count_max, wait_s=0.0)
+
     def publish(self, topic: str, event: Event) -> None:
         self.published.append((topic, event))
 

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Any
 
-from cloud.ports.ingest import IngestStore, IngestTransaction
+from cloud.ports.ingest import IngestStore, IngestTransaction, Meanwhile
 from protocol.errors import PortError
 
 
@@ -15,10 +15,10 @@ class Unreachable:
         self.fails = False
         self.after_commit = False
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
         if self.fails and not self.after_commit:
             raise PortError("the database failed", retry=True)
-        return _Losing(self.store.begin()) if self.fails else self.store.begin()
+        return _Losing(self.store.begin(meanwhile)) if self.fails else self.store.begin(meanwhile)
 
 
 class _Losing(AbstractContextManager[IngestTransaction]):

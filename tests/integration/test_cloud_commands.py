@@ -57,6 +57,9 @@ def write_config(folder: Path) -> Path:
     return path
 
 
+BY = ("--prepared-by", "finance-1", "--released-by", "finance-2")
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     return write_config(tmp_path)
@@ -147,7 +150,7 @@ def test_nothing_to_settle_confirm_or_pay_is_no_failure(ready: Run, config: Path
     assert ready("settle").line == {"closed": [], "claims": 0}
     assert ready("settlements").out == ""
     assert ready("confirm-all", "--merchant", "boan-hotel").line == {"confirmed": 0, "vouchers": 0, "amount_twd": 0}
-    assert ready("pay", "--format", "ach_p01", "--out", out).line["payouts"] == 0
+    assert ready("pay", *BY, "--format", "ach_p01", "--out", out).line["payouts"] == 0
     assert not out.exists()
 
 
@@ -225,7 +228,9 @@ def test_a_bad_list_of_holders_issues_nothing(ready: Run, config: Path) -> None:
         (["revoke", "--device", "kiosk-nobody", "--reason", "x"], "no device kiosk-nobody"),
         (["load", "/nowhere/setup.toml"], "/nowhere/setup.toml"),
         (["load", "/dev/null/x"], "/dev/null/x"),
-        (["pay", "--format", "ach_p01", "--out", "/nowhere/out.txt"], "/nowhere"),
+        (["pay", *BY, "--format", "ach_p01", "--out", "/nowhere/out.txt"], "/nowhere"),
+        (["pay", *BY[:3], "finance-1", "--format", "ach_p01", "--out", "/tmp/x"], "somebody else"),
+        (["pay", *BY[:3], "office-1", "--format", "ach_p01", "--out", "/tmp/x"], "role finance"),
         (["import-return", "/etc/hostname"], ""),
         (["payout-file", "--file-no", "7", "--out", "/tmp/x"], "no payout file 7"),
         (["payout-file", "--file-no", "7", "--out", "/nowhere/x"], "/nowhere"),

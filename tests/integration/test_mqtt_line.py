@@ -114,6 +114,7 @@ def test_what_is_not_acknowledged_comes_again_and_old_acknowledgements_do_nothin
         assert again.connection > second.connection
         line.acknowledge(second)
         line.acknowledge(again)
+        line.flush()
         kiosk_ready(kiosk)
         kiosk.publish(kiosk.address.request(RequestKind.CHECK), b"third")
         (third,) = _take_until(line, b"third")

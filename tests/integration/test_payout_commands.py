@@ -61,6 +61,9 @@ def claimed(engine: Engine) -> Engine:
     return engine
 
 
+BY = ("--prepared-by", "finance-1", "--released-by", "finance-2")
+
+
 def start(config: Path, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "cloud", "--config", str(config), *map(str, arguments)],
@@ -90,7 +93,7 @@ def test_killed_between_commit_and_write_nothing_is_lost(claimed: Engine, config
     # The file is first written under this name. A pipe that nobody reads holds the process there: after the commit.
     pipe = tmp_path / ".payout.txt.new"
     os.mkfifo(pipe)
-    process = start(config, "pay", "--format", "ach_p01", "--out", out)
+    process = start(config, "pay", *BY, "--format", "ach_p01", "--out", out)
     try:
         wait_until(lambda: content_of(claimed, 1) is not None, what="the commit of pay", wait_s=60)
         assert process.poll() is None
@@ -101,7 +104,7 @@ def test_killed_between_commit_and_write_nothing_is_lost(claimed: Engine, config
     pipe.unlink()
     assert not out.exists()
 
-    again = run(config, "pay", "--format", "ach_p01", "--out", out)
+    again = run(config, "pay", *BY, "--format", "ach_p01", "--out", out)
     assert again == {"file_no": None, "payouts": 0, "total_twd": 0, "newest_file_no": 1}
     assert not out.exists()
     assert run(config, "payout-file", "--file-no", 1, "--out", out) == {"file_no": 1, "payouts": 2, "total_twd": 5_000}
@@ -111,13 +114,13 @@ def test_killed_between_commit_and_write_nothing_is_lost(claimed: Engine, config
 
 def test_a_file_is_written_again_byte_for_byte(claimed: Engine, config: Path, tmp_path: Path) -> None:
     first, again = tmp_path / "first.xml", tmp_path / "again.xml"
-    made = run(config, "pay", "--format", "pain_001", "--out", first)
+    made = run(config, "pay", *BY, "--format", "pain_001", "--out", first)
     assert run(config, "payout-file", "--file-no", 1, "--out", again) == made
     assert first.read_bytes() == again.read_bytes()
 
 
 def test_a_file_that_rotted_in_the_database_is_not_given_to_the_bank(claimed: Engine, config: Path, tmp_path: Path) -> None:
-    run(config, "pay", "--format", "ach_p01", "--out", tmp_path / "first.txt")
+    run(config, "pay", *BY, "--format", "ach_p01", "--out", tmp_path / "first.txt")
     with claimed.begin() as connection:
         connection.execute(update(payout_file).values(content=b"BOF"))
     process = start(config, "payout-file", "--file-no", 1, "--out", tmp_path / "again.txt")
@@ -129,7 +132,7 @@ def test_a_file_that_rotted_in_the_database_is_not_given_to_the_bank(claimed: En
 
 def test_reports_are_imported_as_they_come(claimed: Engine, config: Path, tmp_path: Path) -> None:
     sent = tmp_path / "sent.xml"
-    run(config, "pay", "--format", "pain_001", "--out", sent)
+    run(config, "pay", *BY, "--format", "pain_001", "--out", sent)
     assert len(read_pain001(sent.read_bytes()).transfers) == 2
     first, second = tmp_path / "first.xml", tmp_path / "second.xml"
     first.write_bytes(
@@ -146,7 +149,7 @@ def test_reports_are_imported_as_they_come(claimed: Engine, config: Path, tmp_pa
 
 def test_a_return_that_says_too_little_is_told_which_file(claimed: Engine, config: Path, tmp_path: Path) -> None:
     sent, returned = tmp_path / "sent.txt", tmp_path / "returned.txt"
-    run(config, "pay", "--format", "ach_p01", "--out", sent)
+    run(config, "pay", *BY, "--format", "ach_p01", "--out", sent)
     day = read_p01(sent.read_bytes()).sent_on
     answer = answer_p01(sent.read_bytes(), failures={}, answered_on=date(int(day[:4]) + 1911, int(day[4:6]), int(day[6:])))
     trailer = answer.index(b"EOFACHR01")

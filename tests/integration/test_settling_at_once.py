@@ -22,7 +22,7 @@ from cloud.domain.payouts import Originator
 from cloud.services.confirm import confirm, confirm_all
 from cloud.services.pay import make_payout_file
 from cloud.services.settle import settle_due
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -152,6 +152,6 @@ def test_a_claim_is_paid_once_however_many_pay(till: Till) -> None:
         store = SqlConfirmationStore(till.engine)
         confirm_all(store, merchant_id=place.merchant_id, staff_id=place.staff_id, now=NOON)
     settle_due(SqlSettlementStore(till.engine), now=WEEK.ends_at)
-    files = at_once(lambda: make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=WEEK.ends_at))
+    files = at_once(lambda: make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=WEEK.ends_at))
     assert [file.total_twd for file in files if file is not None] == [4_000]
     assert count(till.engine, payout) == 4

@@ -413,7 +413,7 @@ def test_office_makes_and_moves_its_people(web: Site) -> None:
     typed = {"name": "賴柏宇", "login": "lai", "password": NEW_PASSWORD, "role": "reviewer"}
     assert admin.post("/office/people/new", typed).location == "/office/people"
     newcomer = web.visitor()
-    assert newcomer.sign_in("office", "lai", NEW_PASSWORD).location == "/office/merchants"
+    assert newcomer.sign_in("office", "lai", NEW_PASSWORD).location == "/office/applications"
     [made] = [one for one in web.parts.people.office_people() if one.login == "lai"]
     admin.get(f"/office/people/{made.staff_id}")
     admin.post(f"/office/people/{made.staff_id}", {"name": "賴柏宇", "login": "lai", "role": "finance"})

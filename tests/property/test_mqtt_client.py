@@ -46,6 +46,7 @@ class Heard:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     acknowledged_ids: list[int] = field(default_factory=list)
     room: bool = True
+    is_left: bool = True
 
     def received(self, publishes: Sequence[tuple[Publish, bool]]) -> None:
         self.events += [("message", 1, *publish, retained) for publish, retained in publishes]
@@ -53,8 +54,11 @@ class Heard:
     def acknowledged(self, acknowledgements: Sequence[tuple[int, int]]) -> None:
         self.acknowledged_ids += [packet_id for packet_id, _ in acknowledgements]
 
-    def has_room(self, wait_s: float) -> bool:  # noqa: ARG002 - never waits
+    def has_room(self) -> bool:
         return self.room
+
+    def is_left_to_read(self, wait_s: float) -> bool:  # noqa: ARG002 - never waits
+        return self.is_left and self.room
 
     def may_connect(self) -> bool:
         return True
@@ -181,6 +185,35 @@ def test_nothing_is_read_while_there_is_no_room_and_nothing_is_lost() -> None:
         heard.room = True
         client.loop_read()
     assert len(heard.events) == 2
+
+
+def test_the_network_thread_leaves_to_others_what_they_read_themselves() -> None:
+    heard = Heard(is_left=False)
+    client = block_client(heard)
+    with connected(client) as broker:
+        broker.sendall(plain(1))
+        assert client.loop_read() == 0
+        assert heard.events == []
+        assert client.read_arrived()
+        assert len(heard.events) == 1
+        assert not client.read_arrived(), "there is no more"
+        heard.is_left = True
+        broker.sendall(plain(2))
+        assert client.loop_read() == 0
+        assert len(heard.events) == 2
+
+
+def test_whoever_reads_notices_that_the_connection_has_ended_once() -> None:
+    heard = Heard()
+    client = block_client(heard)
+    with connected(client) as broker:
+        broker.sendall(plain(1))
+        broker.close()
+        client.read_arrived()
+        client.read_arrived()
+        assert client.fileno == -1
+    assert not client.read_arrived()
+    assert [event[0] for event in heard.events] == ["message", "disconnected"]
 
 
 def test_half_a_packet_of_an_earlier_connection_is_forgotten() -> None:

@@ -20,7 +20,7 @@ from cloud.domain.digits import digit_tag
 from cloud.domain.records import Ask, Decisions, Knowledge, StoredAnswer
 from cloud.ingest import Ingest, IngestParts
 from cloud.ports.fleet import EnrolledDevice
-from cloud.ports.ingest import ConflictError, IngestStore, IngestTransaction
+from cloud.ports.ingest import ConflictError, IngestStore, IngestTransaction, Meanwhile
 from cloud.services.admit import KnownDevices
 from cloud.services.answer import answer_batch
 from protocol.errors import PortError
@@ -48,13 +48,13 @@ class FaultyStore:
         self._kernel = kernel
         self._interleave = interleave
 
-    def begin(self) -> AbstractContextManager[IngestTransaction]:
-        return self._begin()
+    def begin(self, meanwhile: Meanwhile | None = None) -> AbstractContextManager[IngestTransaction]:
+        return self._begin(meanwhile)
 
     @contextmanager
-    def _begin(self) -> Iterator[IngestTransaction]:
+    def _begin(self, meanwhile: Meanwhile | None) -> Iterator[IngestTransaction]:
         self.stumble("begin")
-        with self._store.begin() as transaction:
+        with self._store.begin(meanwhile) as transaction:
             yield _FaultyTransaction(transaction, self)
 
     def stumble(self, step: str) -> None:

@@ -69,6 +69,9 @@ class SimLine:
         fresh = [packet for packet in taken if packet.stale_at_s >= self._network.now_s]
         return [self._deliver(packet) for packet in fresh]
 
+    def take_more(self, count_max: int) -> Sequence[Delivery]:
+        return self.take(count_max, wait_s=0.0)
+
     def publish(self, topic: str, event: Event) -> None:
         self._network.carry_answer(topic, event)
 

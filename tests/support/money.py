@@ -14,10 +14,13 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.tables import issue_batch, ledger_entry, redemption, redemption_line, voucher
 from cloud.domain.ledger import issue_journal, redeem_journal
+from cloud.domain.pay_runs import Hands
 from cloud.domain.records import Redemption
 from tests.support.setups import PLACES, PROGRAMME_ID, Place
 
 FACE_VALUE_TWD = 1_000
+HANDS = Hands("finance-1", "finance-2")
+"""Two people of the example's programme office."""
 
 
 @dataclass(slots=True)
@@ -94,6 +97,7 @@ class Till:
                 redeemed_twd=order.redeemed_twd,
                 topup_twd=order.topup_twd,
                 redeemed_at=order.redeemed_at,
+                voucher_nos=" ".join(order.voucher_nos),
             )
         )
         connection.execute(

@@ -33,6 +33,7 @@ WRITTEN: Final[Mapping[str, str]] = {
     "settlement_range": "period_starts_on",
     "claim": "claim_id",
     "ledger_entry": "journal_id, kind, line_no",
+    "set_off": "claim_id",
     "claim_line": "redemption_id",
 }
 """Everything that a settlement writes, and the view that follows from it, with the order to read it in."""

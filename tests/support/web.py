@@ -24,29 +24,56 @@ from werkzeug.test import TestResponse
 
 from cloud.adapters.ingest_stores import make_ingest_store
 from cloud.adapters.passwords import Argon2Passwords, common_passwords
+from cloud.adapters.secret_box import SecretBox
+from cloud.adapters.spreadsheets import write_xlsx
 from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
+from cloud.adapters.sql.api_reports import SqlApiReports
 from cloud.adapters.sql.audit import SqlAuditTrail
+from cloud.adapters.sql.cases import SqlCaseStore
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
+from cloud.adapters.sql.connect import SqlKeyStore
+from cloud.adapters.sql.disputing import SqlDisputeStore
 from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.fleet import SqlFleet
 from cloud.adapters.sql.issues import SqlIssueStore
+from cloud.adapters.sql.merchants import SqlMerchantStore
+from cloud.adapters.sql.money_reports import SqlMoneyReports
+from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.adapters.sql.programme_use import SqlProgrammeUses
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.sql.signals import SqlSignals
 from cloud.adapters.sql.tables import device, device_presence
+from cloud.adapters.sql.webhooks import SqlWebhookStore
+from cloud.adapters.statements import render_statement
+from cloud.adapters.taiwan_banks import read_banks
+from cloud.adapters.taiwan_calendar import read_working_days
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import holder_with_digits
+from cloud.domain.payouts import Originator
 from cloud.services.accounts import PasswordRules
 from cloud.services.issue import IssueOrder, issue_vouchers
 from cloud.services.setup import load_setup
 from cloud.services.sign_in import PasswordCheck
+from cloud.services.webhooks import WebhookDesk
 from cloud.web.app import make_app
-from cloud.web.parts import AccountParts, OfficeParts, ProgrammeParts, ScanParts, WebParts
+from cloud.web.http_api.blueprint import make_api_docs, make_http_api, operations_of
+from cloud.web.http_api.parts import ApiParts
+from cloud.web.parts import (
+    AccountParts,
+    ConnectParts,
+    MerchantParts,
+    MoneyParts,
+    OfficeParts,
+    ProgrammeParts,
+    ScanParts,
+    WebParts,
+)
 from cloud.web.throttle import MemoryThrottle
 from cloud.wiring.drafts import DraftDesk
 from protocol.voucher import encode_voucher
@@ -59,6 +86,7 @@ NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 """Noon of a Friday in Taipei, within the example programme."""
 
 STOP_S = 10
+ORIGINATOR = Originator("0040037", "1234567890", "04595257", "101", "TOURISM VOUCHER PROGRAMME")
 PASSWORD = "voucher-demo"
 DOORS = {
     "boan-admin": ("lodging", "boan"),
@@ -68,6 +96,7 @@ DOORS = {
     "boan-scan-2": ("scan", "boan2"),
     "office-1": ("office", "office"),
     "finance-1": ("office", "finance"),
+    "finance-2": ("office", "finance2"),
     "reviewer-1": ("office", "reviewer"),
     "technician-1": ("office", "technician"),
     "auditor-1": ("office", "auditor"),
@@ -153,6 +182,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
             rules=PasswordRules(PASSWORDS.hash, common_passwords().__contains__),
         ),
         confirmations=SqlConfirmationStore(engine),
+        merchants=MerchantParts(SqlMerchantStore(engine), read_working_days(), read_banks()),
         scan=ScanParts(
             store=make_ingest_store(engine),
             digit_tag=partial(digit_tag, PEPPER),
@@ -161,13 +191,53 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         ),
         office=OfficeParts(fleet=SqlFleet(engine), sheets=partial(_sheets, engine)),
         programmes=_programme_parts(engine, clock),
+        money=money_parts(engine),
+        connect=ConnectParts(
+            keys=SqlKeyStore(engine),
+            webhooks=WebhookDesk(
+                SqlWebhookStore(engine), SecretBox(bytes(range(64, 96))), Random(7).randbytes, plain_http=False
+            ),
+        ),
         clock=clock,
         wall_clock=clock,
         randomness=Random(20261120).randbytes,
         web_secret=bytes(range(64, 96)),
         https=https,
     )
+    parts = with_http_api(parts, engine)
     return Site(make_app(parts), parts, engine, clock, Till(engine))
+
+
+def money_parts(engine: Engine) -> MoneyParts:
+    """What the pages about money need, all of it real."""
+    return MoneyParts(
+        reports=SqlMoneyReports(engine),
+        settlements=SqlSettlementStore(engine),
+        payouts=SqlPayoutStore(engine),
+        disputes=SqlDisputeStore(engine),
+        cases=SqlCaseStore(engine),
+        originator=lambda: ORIGINATOR,
+        statement=render_statement,
+        write_sheet=write_xlsx,
+    )
+
+
+def with_http_api(parts: WebParts, engine: Engine) -> WebParts:
+    """The same parts with the interface of merchants' programs, which is made of some of them."""
+    keys = SqlKeyStore(engine)
+    api = ApiParts(
+        keys=keys,
+        confirming=keys,
+        reports=SqlApiReports(engine),
+        choices=parts.choices,
+        scan=parts.scan,
+        throttle=parts.throttle,
+        clock=parts.clock,
+        wall_clock=parts.wall_clock,
+        randomness=parts.randomness,
+    )
+    operations = operations_of(api)
+    return replace(parts, http_api=make_http_api(operations, api), api_docs=make_api_docs(operations))
 
 
 def with_parts(site: Site, **changes: Any) -> Site:

@@ -21,6 +21,7 @@ from cloud.web.order import Order, OrderLine
 from protocol.ids import uuid7
 from protocol.messages import RedeemAccepted
 from tests.support.bank import answer_p01
+from tests.support.money import HANDS
 from tests.support.setups import PROGRAMME_ID
 from tests.support.web import Site, enrol_device, issue
 
@@ -46,6 +47,8 @@ class Life:
     random: Random = field(default_factory=partial(Random, 20261104))
     digits: dict[str, str] = field(default_factory=dict)
     free: list[str] = field(default_factory=list)
+    answer: bytes = b""
+    """What the bank would answer to the second file, which nobody has brought yet."""
     _first_file: PayoutFile = field(init=False)
 
     def run(self) -> list[str]:
@@ -116,14 +119,15 @@ class Life:
     def _pay(self) -> None:
         """The first file was credited but for one account, as is heard once the second, now at the bank, is made."""
         store, now = SqlPayoutStore(self.site.engine), self.site.clock.at
-        file = make_payout_file(store, "ach_p01", ORIGINATOR, now=now)
+        file = make_payout_file(store, "ach_p01", ORIGINATOR, hands=HANDS, now=now)
         assert file is not None
         if file.file_no == 1:
             self._first_file = file
             return
+        self.answer = answer_p01(file.content, failures={RETURNED_ACCOUNT: "05"}, answered_on=file.value_date)
         first = self._first_file
         answer = answer_p01(first.content, failures={RETURNED_ACCOUNT: "22"}, answered_on=first.value_date)
-        import_return(store, answer, now=now + timedelta(hours=1), file_no=1)
+        import_return(store, answer, by=HANDS.prepared_by, now=now + timedelta(hours=1), file_no=1)
 
     def _id(self) -> UUID:
         return uuid7(int(self.site.clock.at.timestamp() * 1000), self.random.randbytes(10))

@@ -7,9 +7,10 @@ says where it is; what is done there, a picture or a check, is the caller's.
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
+from uuid import UUID
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -17,8 +18,11 @@ from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.migrations import migrate
 from cloud.ports.people import Throttle
 from tests.fakes.web_store import Away, Unreachable
+from tests.support.applying import CATEGORY, application_id, play_applications
+from tests.support.applying import PASSWORD as APPLICANT_PASSWORD
 from tests.support.authenticator import code_of, key_of
 from tests.support.web import DOORS, PASSWORD, open_site, serving, with_parts
+from tests.support.web_api import connect_life
 from tests.support.web_life import Life, live
 
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
@@ -37,6 +41,7 @@ MERCHANT_PAGES = {
     "merchant-claims-sent": "/merchant/claims?period=2026-11-11",
     "merchant-claims-paid": "/merchant/claims?period=2026-11-04",
     "merchant-claims-none": "/merchant/claims?period=2026-10-28",
+    "merchant-transactions-narrowed": "/merchant/transactions?by=boan-scan-1&site=boan-lobby&from=2026-11-18&voucher=12",
     "merchant-kiosks": "/merchant/kiosks",
     "merchant-staff": "/merchant/staff",
     "merchant-staff-new": "/merchant/staff/new",
@@ -65,10 +70,25 @@ OFFICE_PAGES = {
     "office-kiosks": "/office/kiosks",
     "office-revoke": "/office/kiosks/kiosk-c4n6ta/revoke",
     "office-settlements": "/office/settlements",
+    "office-week": "/office/settlements/2026-11-04",
+    "office-week-none": "/office/settlements/2026-11-04?state=sent",
+    "office-payouts": "/office/payouts",
+    "office-returns": "/office/returns",
+    "office-cases": "/office/cases",
+    "office-cases-none": "/office/cases?kind=parked",
     "office-merchants": "/office/merchants",
     "office-people": "/office/people",
     "office-people-new": "/office/people/new",
     "office-people-change": "/office/people/finance-1",
+}
+CONNECT_PAGES = {
+    "connect": "/merchant/connect",
+    "connect-key-new": "/merchant/connect/keys/new",
+    "connect-key": "/merchant/connect/keys/k-lobby",
+    "connect-key-revoked": "/merchant/connect/keys/k-old",
+    "connect-webhook-new": "/merchant/connect/webhooks/new",
+    "connect-webhook": "/merchant/connect/webhooks/w-pos",
+    "api-docs": "/api/docs",
 }
 STARTS = {"reviewer-1": "reviewer-start", "finance-1": "finance-start", "auditor-1": "auditor-start"}
 """Where the office's other roles arrive; a technician does so in the chapter on accounts."""
@@ -80,6 +100,7 @@ EMPTY_MERCHANT_PAGES = {
     "empty-merchant-claims": "/merchant/claims",
     "empty-merchant-claims-unconfirmed": "/merchant/claims?state=unconfirmed",
     "empty-merchant-kiosks": "/merchant/kiosks",
+    "empty-merchant-connect": "/merchant/connect",
 }
 EMPTY_OFFICE_PAGES = {
     "empty-office-overview": "/office/",
@@ -88,9 +109,25 @@ EMPTY_OFFICE_PAGES = {
     "empty-office-issue": "/office/issues",
     "empty-office-kiosks": "/office/kiosks",
     "empty-office-settlements": "/office/settlements",
+    "empty-office-payouts": "/office/payouts",
+    "empty-office-returns": "/office/returns",
+    "empty-office-cases": "/office/cases",
 }
 
-Chapter = Literal["public", "accounts", "merchant", "scan", "office", "problems", "empty"]
+REVIEW_PAGES = {
+    "review-queue": "/office/applications?state=all",
+    "review-none": "/office/applications?search=nobody",
+    "review-merchant": "/office/merchants/boan-hotel",
+}
+BUSINESS_PAGES = {
+    "business-profile": "/merchant/business",
+    "business-sites": "/merchant/sites",
+    "business-protect": "/account/protect",
+}
+
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "apply", "review", "business", "problems", "empty"]
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "connect", "problems", "empty"]
+Chapter = Literal["public", "accounts", "merchant", "scan", "office", "money", "problems", "empty"]
 CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 """The parts of a walk, each of which stands for itself."""
 
@@ -118,9 +155,13 @@ class Stage:
     address: str
     empty_address: str
     life: Life
+    submitted_id: UUID
+    """An application that waits for the office."""
     store: Unreachable
     reports: Away
     throttles: tuple[Throttle, ...]
+    disputed: list[str] = field(default_factory=list)
+    """The one transaction that a walk disputes; a transaction is disputed once."""
 
 
 @contextmanager
@@ -132,10 +173,14 @@ def open_stage() -> Iterator[Stage]:
             migrate(engine)
         site, empty = map(open_site, engines)
         life = live(site)
+        play_applications(site)
+        connect_life(site)
         store, reports = Unreachable(site.parts.scan.store), Away(site.parts.reports)
         lived: dict[str, Any] = {"scan": replace(site.parts.scan, store=store), "reports": reports}
         with serving(with_parts(site, **lived)) as address, serving(empty) as empty_address:
-            yield Stage(address, empty_address, life, store, reports, (site.parts.throttle, empty.parts.throttle))
+            yield Stage(
+                address, empty_address, life, application_id(site), store, reports, (site.parts.throttle, empty.parts.throttle)
+            )
         for engine in engines:
             engine.dispose()
 
@@ -173,8 +218,8 @@ class Tour:
         self._press()
         self._stop("account-phone-scan")
         self._go("/merchant/staff/new")
-        for field, text in {"#name": "高子涵", "#login": "boan9", "#password": "password123"}.items():
-            self._page.locator(field).fill(text)
+        for selector, text in {"#name": "高子涵", "#login": "boan9", "#password": "password123"}.items():
+            self._page.locator(selector).fill(text)
         self._page.locator("#site").select_option(index=1)
         self._press()
         self._stop("merchant-staff-new-common")
@@ -274,6 +319,47 @@ class Tour:
             self._enter(staff_id)
             self._stop(name)
 
+    def _apply(self) -> None:
+        self._go("/apply")
+        self._page.locator("form.form-card").evaluate("form => { form.noValidate = true }")
+        self._press()
+        self._stop("apply-slips")
+        for login, state in {"shanlan": "submitted", "wutai": "returned"}.items():
+            self._sign_in(CATEGORY, login, APPLICANT_PASSWORD)
+            self._stop(f"application-{state}")
+        self._sign_in(CATEGORY, "xitou", APPLICANT_PASSWORD)
+        self._press()
+        self._stop("application-draft")
+
+    def _review(self) -> None:
+        self._enter("reviewer-1")
+        for name, path in REVIEW_PAGES.items():
+            self._see(name, path)
+        self._go(f"/office/applications/{self._stage.submitted_id}")
+        with self._page.expect_navigation():
+            self._page.locator("button[value=reject]").click()
+        self._stop("review-application")
+        self._go("/office/merchants/boan-hotel")
+        self._page.locator("#reason").fill("終止合約。")
+        with self._page.expect_navigation():
+            self._page.locator("button[value=terminate]").click()
+        self._stop("review-terminate")
+        self._enter("finance-1")
+        self._see("review-accounts", "/office/payout-accounts")
+
+    def _business(self) -> None:
+        self._sign_in(CATEGORY, "sun", APPLICANT_PASSWORD)
+        self._stop("business-first-day")
+        self._enter("boan-admin")
+        for name, path in BUSINESS_PAGES.items():
+            self._see(name, path)
+        self._go("/merchant/payout-account")
+        self._page.locator("#account_no_again").fill("1")
+        self._press()
+        self._stop("business-account")
+        self._enter("yunling-admin")
+        self._stop("business-account-notice")
+
     def _drafts(self) -> None:
         """A draw that is looked at; a programme whose form needs a correction; what is behind a signal."""
         self._go("/office/issues")
@@ -285,19 +371,101 @@ class Tour:
         self._stop("office-draft")
         self._see("office-issue-waiting", "/office/issues")
         self._go("/office/new-programme")
-        for field, text in {
+        for place, text in {
             "#programme_id": "Autumn",
             "#name_zh": "秋遊券",
             "#name_en": "Autumn",
             "#ends_on": "2026-01-01",
         }.items():
-            self._page.locator(field).fill(text)
+            self._page.locator(place).fill(text)
         self._press()
         self._stop("office-programme-problems")
         self._go("/office/signals?burst_count=2&burst_minutes=60&days=60")
         with self._page.expect_navigation():
             self._page.locator("td.do a").first.click()
         self._stop("office-signal-rows")
+
+    def _connect(self) -> None:
+        """Keys and webhooks in every state, what is shown once, and what is said of a form that does not fit."""
+        self._enter("boan-admin")
+        for name, path in CONNECT_PAGES.items():
+            self._see(name, path)
+        self._go("/merchant/connect/keys/new")
+        self._page.locator("#name").fill("大廳收銀機 4 號")
+        self._page.locator("#site").select_option(index=1)
+        self._page.locator("#scope-redeem").uncheck()
+        self._press()
+        self._stop("connect-key-new-no-scope")
+        self._page.locator("#scope-redeem").check()
+        self._press()
+        self._stop("connect-key-made")
+        self._go("/merchant/connect/webhooks/new")
+        self._type("#url", "https://user@pos.example.tw/")
+        self._stop("connect-webhook-new-wrong")
+        self._type("#url", "https://book.example.tw/")
+        self._stop("connect-webhook-made")
+        self._enter("yunling-admin")
+        self._stop("merchant-overview-webhook-disabled")
+        self._see("connect-disabled", "/merchant/connect")
+        self._see("connect-webhook-disabled", "/merchant/connect/webhooks/w-gone")
+
+    def _money(self) -> None:
+        """Take back, dispute, prepare and withdraw: everything is left as it was found, for the walk in the next language."""
+        self._enter("boan-admin")
+        self._go("/merchant/transactions?state=unconfirmed")
+        for number in range(2):
+            self._page.locator("input[name=id]").nth(number).check()
+        self._click("button[form=chosen]")
+        self._stop("merchant-confirm-some")
+        self._press()
+        self._stop("merchant-undo")
+        self._click(".undo button")
+        self._stop("merchant-undone")
+        self._go("/merchant/transactions?state=unconfirmed")
+        self._click(".row-actions a")
+        self._click(".trail-card .after a")
+        self._stop("merchant-dispute")
+        self._page.locator("#reason").fill(" ")
+        self._press()
+        self._stop("merchant-dispute-no-reason")
+        if not self._stage.disputed:
+            self._page.locator("#reason").fill("金額多打一個零")
+            self._press()
+            self._stage.disputed.append(self._page.url.rpartition("/")[2])
+        self._see("merchant-disputed", f"/merchant/transactions/{self._stage.disputed[0]}")
+        self._see("merchant-dispute-not-now", f"/merchant/transactions/{self._stage.disputed[0]}/dispute")
+        self._pay_runs()
+
+    def _pay_runs(self) -> None:
+        self._enter("finance-1")
+        self._see("office-case-disputed", f"/office/cases/disputed/{self._stage.disputed[0]}")
+        self._go("/office/cases?kind=returned")
+        self._click("td.lead-fact a")
+        self._stop("office-case-returned")
+        self._go("/office/payouts")
+        self._page.locator("#unmended").check()
+        self._press()
+        self._stop("office-run-own")
+        run = self._page.url.removeprefix(self._address)
+        self._see("office-payouts-waiting", "/office/payouts")
+        self._enter("finance-2")
+        self._see("office-run-other", run)
+        self._click("td.lead-fact a")
+        self._stop("office-claim")
+        self._go(run)
+        self._page.locator("#reason").fill("金額待查")
+        self._click("form[action$=withdraw] button")
+        self._see("office-run-withdrawn", run)
+        self._go("/office/returns")
+        file = {"name": "r.txt", "mimeType": "text/plain", "buffer": b"BOF"}
+        self._page.locator("#answer").set_input_files(file)
+        self._press()
+        self._stop("office-return-unreadable")
+        self._page.locator("#answer").set_input_files(file | {"buffer": self._stage.life.answer})
+        self._press()
+        self._stop("office-return-preview")
+        self._page.goto(self._page.url + "?file_no=1")
+        self._stop("office-return-unfit")
 
     def _problems(self) -> None:
         self._enter("office-1")
@@ -320,11 +488,15 @@ class Tour:
             self._see(name, path)
 
     def _enter(self, staff_id: str, password: str = PASSWORD, *, door: str = "") -> None:
+        own_door, login = DOORS[staff_id]
+        self._sign_in(door or own_door, login, password)
+
+    def _sign_in(self, door: str, login: str, password: str) -> None:
         for throttle in self._stage.throttles:
             # The stage's clock stands still, and everybody comes from one address.
             throttle.forget("address 127.0.0.1")
-        own_door, login = DOORS[staff_id]
-        self._go(f"/sign-in/{door or own_door}")
+            throttle.forget("apply 127.0.0.1")
+        self._go(f"/sign-in/{door}")
         self._page.locator("#login").fill(login)
         self._page.locator("#password").fill(password)
         self._press()
@@ -333,6 +505,10 @@ class Tour:
         self._page.locator(field).fill(text)
         with self._page.expect_navigation():
             self._page.locator(field).press("Enter")
+
+    def _click(self, selector: str) -> None:
+        with self._page.expect_navigation():
+            self._page.locator(selector).first.click()
 
     def _press(self) -> None:
         with self._page.expect_navigation():

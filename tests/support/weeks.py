@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Uuid, insert, literal, select, text
+from sqlalchemy import Connection, Engine, Uuid, func, insert, literal, select, text
 
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.settlements import SqlSettlementStore
@@ -34,11 +34,18 @@ _AT = {
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f', :starts_at, '+' || (n * 604000.0 * :weeks / :rows) || ' seconds') || '000'",
 }
 
+_NUMBERS = {
+    "postgresql": "(SELECT string_agg(lpad((n * 4 + k)::text, 12, '0'), ' ') FROM generate_series(0, n % 4) AS k)",
+    "sqlite": "''",
+}
+"""Only PostgreSQL's books are ever completed."""
+
 _HOT_PATH = (
     """
     INSERT INTO redemption_line (voucher_no, redemption_id, line_no, face_value_twd)
-    SELECT lpad(row_number() OVER ()::text, 12, '0'), redemption_id, line_no, :face
-    FROM redemption CROSS JOIN LATERAL generate_series(1, voucher_count) AS line_no
+    SELECT voucher_no, redemption_id, line_no, :face
+    FROM redemption
+    CROSS JOIN LATERAL unnest(string_to_array(voucher_nos, ' ')) WITH ORDINALITY AS line (voucher_no, line_no)
     """,
     """
     INSERT INTO issue_batch (issue_id, programme_id, issued_at, issued_by, voucher_count)
@@ -94,9 +101,10 @@ def fill_week(engine: Engine, *, redemptions: int, merchants: int, weeks: int = 
         connection.execute(
             text(
                 "INSERT INTO redemption (redemption_id, programme_id, merchant_id, site_id, device_id, item_category, "
-                "order_total_twd, voucher_count, redeemed_twd, topup_twd, redeemed_at) "
+                "order_total_twd, voucher_count, redeemed_twd, topup_twd, redeemed_at, voucher_nos) "
                 f"SELECT {_ID[kind]}, :programme, 'm-' || (1 + n % :merchants), 'site', 'kiosk', 'room', "
-                f":face * (1 + n % 4), 1 + n % 4, :face * (1 + n % 4), 0, {_AT[kind]} FROM ({_SERIES[kind]}) AS numbers"
+                f":face * (1 + n % 4), 1 + n % 4, :face * (1 + n % 4), 0, {_AT[kind]}, {_NUMBERS[kind]} "
+                f"FROM ({_SERIES[kind]}) AS numbers"
             ),
             rows | {"starts_at": starts_at},
         )
@@ -104,7 +112,13 @@ def fill_week(engine: Engine, *, redemptions: int, merchants: int, weeks: int = 
 
 def close_week_before(engine: Engine) -> None:
     """Let one more redemption be of the week before, and close that one: only the first settlement ever has none before it."""
-    changed = {"redemption_id": literal(_EARLIER, Uuid()), "redeemed_at": literal(_EARLIER_AT, Instant())}
+    # The same vouchers cannot be redeemed again: all of theirs begin with a 0.
+    others = literal("9") + func.substr(func.replace(redemption.c.voucher_nos, " 0", " 9"), 2)
+    changed = {
+        "redemption_id": literal(_EARLIER, Uuid()),
+        "redeemed_at": literal(_EARLIER_AT, Instant()),
+        "voucher_nos": others,
+    }
     names = [column.name for column in redemption.columns]
     with engine.begin() as connection:
         copied = select(*(changed.get(name, redemption.c[name]) for name in names)).limit(1)

@@ -136,7 +136,7 @@ class World:
     def issue_journals(self) -> list[Journal]:
         """The journal of each programme's one issue."""
         return [
-            issue_journal(_issue_id(place), scheme.programme_id, amount_twd=scheme.face_value_twd * count, at=NOW)
+            issue_journal(issue_id_of(place), scheme.programme_id, amount_twd=scheme.face_value_twd * count, at=NOW)
             for place, scheme in enumerate(self.programmes)
             if (count := len(self.numbers(scheme.programme_id)))
         ]
@@ -171,7 +171,7 @@ def insert_world(engine: Engine, world: World) -> World:
         for place, scheme in enumerate(world.programmes):
             mine = {number: world.digits[number] for number in world.numbers(scheme.programme_id)}
             if mine:
-                insert_vouchers(connection, scheme, mine, issue_id=_issue_id(place), pepper=world.pepper)
+                insert_vouchers(connection, scheme, mine, issue_id=issue_id_of(place), pepper=world.pepper)
     return world
 
 
@@ -308,5 +308,6 @@ def _merchant_row(shop: Shop, ubn: str) -> dict[str, Any]:
     }
 
 
-def _issue_id(place: int) -> UUID:
+def issue_id_of(place: int) -> UUID:
+    """Id of the one issue of a world's programme, by the programme's place from 0."""
     return UUID(int=0x1550E << 64 | place)

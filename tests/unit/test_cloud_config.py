@@ -9,9 +9,12 @@ database_url = "sqlite:////srv/cloud.sqlite3"
 vault_dir = "/srv/vault"
 public_host = "pay.example.tw"
 calendar_file = "/srv/calendar"
+holidays_file = "/srv/holidays.toml"
+bank_branches_file = "/srv/branches.csv"
 [web]
 host = "0.0.0.0"
 port = 80
+second_factor = "required"
 [broker]
 host = "10.0.0.1"
 port = 8884
@@ -41,7 +44,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     config = read(tmp_path, WHOLE)
     assert (config.database_url, config.vault_dir) == ("sqlite:////srv/cloud.sqlite3", "/srv/vault")
     assert (config.public_host, config.calendar_file) == ("pay.example.tw", "/srv/calendar")
-    assert (config.web.host, config.web.port) == ("0.0.0.0", 80)
+    assert (config.holidays_file, config.bank_branches_file) == ("/srv/holidays.toml", "/srv/branches.csv")
+    assert (config.web.host, config.web.port, config.web.second_factor) == ("0.0.0.0", 80, "required")
     assert (config.broker.host, config.broker.port, config.broker.public_host) == ("10.0.0.1", 8884, "mqtt.example.tw")
     assert (config.originator.bank_code, config.originator.txid) == ("8120012", "530")
     assert config.metrics is not None
@@ -52,6 +56,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 def test_the_rest_has_defaults(tmp_path: Path) -> None:
     config = read(tmp_path, 'database_url = "postgresql://vk@db/vk"\nvault_dir = "/v"\n')
     assert (config.web.port, config.broker.port, config.calendar_file) == (8080, 8883, "")
+    assert (config.web.second_factor, config.holidays_file, config.bank_branches_file) == ("optional", "", "")
     assert config.metrics is None
     assert (config.log.format, config.log.requests) == ("line", False)
 

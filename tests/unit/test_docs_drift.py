@@ -19,7 +19,7 @@ from protocol.enrolment import ENROLMENT_PATH
 from protocol.openapi import openapi_document
 from protocol.reasons import Reason
 from protocol.topics import DeviceAddress, RequestKind, lane_of
-from tests.support.documents import PROTOCOL, SECTIONS, documents
+from tests.support.documents import PROTOCOL, SECTIONS, documents, http_document
 
 ROOT = Path(__file__).parents[2]
 OURS = ("protocol", "kiosk", "cloud", "hardware", "tests", "docs")
@@ -37,7 +37,7 @@ def test_every_generated_part_stands_once_on_the_page() -> None:
     assert sorted(re.findall(r"<!-- generated: ([a-z-]+) -->", PROTOCOL.read_text("utf-8"))) == sorted(SECTIONS)
 
 
-@pytest.mark.parametrize("document", [asyncapi_document(), openapi_document()], ids=["asyncapi", "openapi"])
+@pytest.mark.parametrize("document", [asyncapi_document(), http_document()], ids=["asyncapi", "openapi"])
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     references = {value for key, value in _walk(document) if key == "$ref"}
     assert references
@@ -72,15 +72,18 @@ def test_documents_rank_the_reasons() -> None:
 
 
 def test_documents_are_plain_json_and_always_new() -> None:
-    for make in (asyncapi_document, openapi_document):
+    for make in (asyncapi_document, openapi_document, http_document):
         first = make()
         assert json.loads(json.dumps(first)) == first
         first.clear()
         assert make()
 
 
-def test_openapi_describes_the_enrolment() -> None:
+def test_openapi_describes_the_enrolment_and_the_merchants_programs() -> None:
     assert list(openapi_document()["paths"]) == [ENROLMENT_PATH]
+    paths = http_document()["paths"]
+    assert ENROLMENT_PATH in paths
+    assert len(paths) > 10
 
 
 def test_every_decision_that_is_cited_is_written_down() -> None:

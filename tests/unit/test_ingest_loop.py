@@ -10,8 +10,22 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from cloud import ingest
 from cloud.domain.records import Ask, StoredAnswer
-from cloud.ingest import CRASH_POINTS, PARKED_BURST_MAX, REQUESTS_BURST_MAX, RETRY_MAX_S, TRIES_MAX, Ingest, IngestParts
+from cloud.ingest import (
+    AHEAD_AT_ONCE,
+    BUSY_BURST_MAX,
+    BUSY_PER_S_MAX,
+    CRASH_POINTS,
+    PARKED_BURST_MAX,
+    REQUESTS_BURST_MAX,
+    REQUESTS_PER_S_MAX,
+    RETRY_MAX_S,
+    TRIES_MAX,
+    Ingest,
+    IngestParts,
+)
 from cloud.ports.fleet import EnrolledDevice
+from cloud.ports.ingest import Meanwhile
+from cloud.ports.line import Delivery
 from cloud.services.admit import KnownDevices
 from protocol.envelope import device_source, make_event, request_type
 from protocol.errors import PortError
@@ -34,9 +48,11 @@ class Judge:
         self.poison: set[UUID] = set()
         self.failures: list[Exception] = []
         self.answers: dict[UUID, bytes] = {}
+        self.at_work: Callable[[Meanwhile], object] = lambda _meanwhile: None
 
-    def __call__(self, asks: Sequence[Ask], *, now: datetime) -> Sequence[StoredAnswer]:
+    def __call__(self, asks: Sequence[Ask], *, now: datetime, meanwhile: Meanwhile) -> Sequence[StoredAnswer]:
         self.batches.append([ask.request_id for ask in asks])
+        self.at_work(meanwhile)
         if self.failures:
             raise self.failures.pop(0)
         if self.poison & {ask.request_id for ask in asks}:
@@ -84,8 +100,14 @@ class World:
         self.line.arrive(ADDRESS.request(kind), event)
         return request_id
 
+    def meet(self) -> None:
+        """Let the worker come to know the kiosk: only then it knows whose topic that is."""
+        self.ask()
+        self.round()
+        self.elapsed_s += 1.0
+
     def round(self) -> None:
-        self.worker.work(self.line.take(ingest.BATCH_MAX, wait_s=0))
+        self.worker.work(self.line.take(ingest.BATCH_MAX - len(self.worker._next.deliveries), wait_s=0))
 
     def outcomes(self) -> dict[UUID, Reason | str]:
         found: dict[UUID, Reason | str] = {}
@@ -110,6 +132,86 @@ def test_one_round_is_one_batch_answered_and_acknowledged(world: World) -> None:
     assert world.line.unacknowledged == {}
     within = [point for point in CRASH_POINTS if point not in ("before_load", "before_save", "presence")]
     assert world.passed == within, "the two in the middle belong to the store"
+
+
+def test_what_comes_while_the_database_is_at_work_is_proved_and_judged_in_the_next_round(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.meet()
+    proved: list[object] = []
+    honest = ingest.admit
+    monkeypatch.setattr(ingest, "admit", lambda *given: proved.append(given) or honest(*given))
+    later: list[UUID] = []
+    at: list[tuple[int, int]] = []
+
+    def at_work(meanwhile: Meanwhile) -> None:
+        if not later:
+            later.extend(world.ask() for _ in range(AHEAD_AT_ONCE + 1))
+            assert [meanwhile(), meanwhile(), meanwhile()] == [True, True, False]
+            at.append((len(proved), len(world.line.published)))
+
+    world.judge.at_work = at_work
+    first = world.ask()
+    world.round()
+    assert at == [(1 + AHEAD_AT_ONCE + 1, 1)], "proved, and nothing answered yet but the meeting"
+    assert set(world.outcomes()) >= {first}
+    assert not set(later) & set(world.outcomes())
+    assert len(world.line.unacknowledged) == len(later)
+    world.round()
+    assert world.judge.batches[-2:] == [[first], later]
+    assert set(world.outcomes()) >= set(later)
+    assert world.line.unacknowledged == {}
+    assert len(proved) == 1 + len(later), "once each"
+
+
+def test_no_more_is_read_ahead_than_one_round_takes(world: World) -> None:
+    world.meet()
+
+    def at_work(meanwhile: Meanwhile) -> None:
+        while meanwhile():
+            pass
+
+    world.judge.at_work = at_work
+    for _ in range(3 * ingest.BATCH_MAX):
+        world.ask()
+    world.round()
+    assert len(world.line.waiting) == ingest.BATCH_MAX
+
+
+def test_a_kiosk_that_is_not_known_is_looked_up_in_its_own_round(world: World) -> None:
+    world.meet()
+
+    def at_work(meanwhile: Meanwhile) -> None:
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-zzzzzz/req/release", b"?")
+        assert meanwhile()
+
+    world.judge.at_work = at_work
+    world.ask()
+    world.round()
+    assert world.parking.parked == []
+    world.worker.work([])
+    assert len(world.parking.parked) == 1
+    assert world.line.unacknowledged == {}
+
+
+def test_what_was_read_ahead_waits_for_no_more(world: World) -> None:
+    waits: list[tuple[int, float]] = []
+    take = world.line.take
+
+    def noted(count_max: int, *, wait_s: float) -> Sequence[Delivery]:
+        waits.append((count_max, wait_s))
+        if len(waits) == 3:
+            world.stop.stopped = True
+        return take(1, wait_s=wait_s)
+
+    world.meet()
+    asked = [world.ask() for _ in range(3)]
+    world.judge.at_work = lambda meanwhile: meanwhile()
+    object.__setattr__(world.line, "take", noted)
+    object.__setattr__(world.line, "take_more", lambda count_max: take(count_max, wait_s=0))
+    world.worker.run()
+    assert set(world.outcomes()) >= set(asked)
+    assert waits == [(ingest.BATCH_MAX, ingest.WAIT_S), (ingest.BATCH_MAX - 2, 0.0), (ingest.BATCH_MAX, ingest.WAIT_S)]
 
 
 def test_nothing_is_acknowledged_before_everything_is_answered(world: World) -> None:
@@ -204,6 +306,7 @@ def test_a_message_that_brings_the_reader_down_is_parked(world: World, monkeypat
 
 
 def test_above_the_flow_limit_the_answer_is_busy_until_time_has_passed(world: World) -> None:
+    world.meet()
     asked = [world.ask() for _ in range(REQUESTS_BURST_MAX + 3)]
     while world.line.waiting:
         world.round()
@@ -213,6 +316,45 @@ def test_above_the_flow_limit_the_answer_is_busy_until_time_has_passed(world: Wo
     later = world.ask()
     world.round()
     assert world.outcomes()[later] == "released"
+
+
+def test_who_floods_is_told_a_few_times_and_everything_is_acknowledged(world: World) -> None:
+    world.meet()
+    for _ in range(REQUESTS_BURST_MAX + BUSY_BURST_MAX + 500):
+        world.ask()
+    while world.line.waiting:
+        world.round()
+    outcomes = list(world.outcomes().values())
+    assert (outcomes.count("released"), outcomes.count(Reason.BUSY)) == (REQUESTS_BURST_MAX + 1, BUSY_BURST_MAX)
+    assert world.line.unacknowledged == {}
+    world.elapsed_s += 1.0
+    for _ in range(int(REQUESTS_PER_S_MAX) + 100):
+        world.ask()
+    world.round()
+    assert len(world.outcomes()) == len(outcomes) + int(REQUESTS_PER_S_MAX) + int(BUSY_PER_S_MAX)
+
+
+def test_above_the_flow_limit_nothing_is_proved(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.meet()
+    proved: list[object] = []
+    honest = ingest.admit
+    monkeypatch.setattr(ingest, "admit", lambda *given: proved.append(given) or honest(*given))
+    for _ in range(REQUESTS_BURST_MAX + 50):
+        world.ask()
+    while world.line.waiting:
+        world.round()
+    assert len(proved) == REQUESTS_BURST_MAX
+
+
+def test_messages_that_nobody_can_prove_use_up_no_other_kiosks_allowance(world: World) -> None:
+    world.meet()
+    for _ in range(REQUESTS_BURST_MAX * 2):
+        world.line.arrive_raw("vk/v1/b/lobby/kiosk-zzzzzz/req/release", b"?")
+        world.line.arrive_raw("vk/v1/b/elsewhere/kiosk-abcdef/req/release", b"?")
+    asked = world.ask()
+    while world.line.waiting:
+        world.round()
+    assert world.outcomes()[asked] == "released"
 
 
 def test_rubbish_is_written_up_to_a_limit_and_then_only_counted(world: World) -> None:

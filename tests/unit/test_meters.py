@@ -27,6 +27,7 @@ from protocol.messages import (
 )
 from protocol.reasons import Reason
 from protocol.topics import RequestKind
+from tests.fakes.cloud_retention import nobody_to_forget
 from tests.fakes.edge_parts import FakeClock, FakeStop
 from tests.fakes.meters import FakeMeters
 from tests.support.web import Site, open_site, with_parts
@@ -63,7 +64,7 @@ def test_a_round_is_told_from_its_oldest_message_to_the_acknowledgement(world: M
 def test_a_commit_is_timed_from_the_first_read_and_failures_are_told_apart(world: MeteredWorld) -> None:
     world.ask()
     world.judge.failures = [PortError("away", retry=True)] * 2
-    seconds = iter((0.0, 10.0, 20.0, 30.0, 30.25))  # the flow limit, three beginnings, one commit
+    seconds = iter((10.0, 20.0, 30.0, 30.25))  # three beginnings, one commit
     object.__setattr__(world.worker._parts, "elapsed_s", lambda: next(seconds))
     world.round()
     assert world.meters.told[1:4] == [("retried",), ("retried",), ("committed", 0.25)]
@@ -79,6 +80,7 @@ def test_a_round_that_is_stopped_is_not_finished(world: MeteredWorld) -> None:
 
 
 def test_answers_are_counted_by_kind_and_reason(world: MeteredWorld) -> None:
+    world.meet()
     refused = world.ask()
     world.judge.answers[refused] = encode_body(Refused(request_id=refused, reason=Reason.DEVICE_NOT_ACTIVE))
     for _ in range(REQUESTS_BURST_MAX + 1):
@@ -86,7 +88,7 @@ def test_answers_are_counted_by_kind_and_reason(world: MeteredWorld) -> None:
     world.rounds()
     assert world.meters.outcomes == {
         (RequestKind.RELEASE, Reason.DEVICE_NOT_ACTIVE): 1,
-        (RequestKind.RELEASE, None): REQUESTS_BURST_MAX - 1,
+        (RequestKind.RELEASE, None): REQUESTS_BURST_MAX,
         (RequestKind.RELEASE, Reason.BUSY): 2,
     }
 
@@ -161,7 +163,8 @@ def sold(sqlite_url: str) -> Iterator[Engine]:
 
 def test_the_scheduler_tells_what_it_closed_and_what_is_next(sold: Engine) -> None:
     meters = FakeMeters()
-    run_schedule(ScheduleParts(SqlSettlementStore(sold), FakeClock(WEEK.ends_at), FakeStop(pauses_max=1), meters=meters))
+    stop = FakeStop(pauses_max=1)
+    run_schedule(ScheduleParts(SqlSettlementStore(sold), FakeClock(WEEK.ends_at), stop, nobody_to_forget(), meters=meters))
     assert meters.told == [("settled", WEEK.ends_at), ("due", WEEK.following.ends_at)]
 
 
@@ -171,7 +174,8 @@ def test_a_scheduler_that_fails_keeps_the_week_due(sold: Engine) -> None:
             raise PortError("away", retry=True)
 
     meters = FakeMeters()
-    run_schedule(ScheduleParts(Away(), FakeClock(WEEK.ends_at), FakeStop(pauses_max=2), meters=meters))  # type: ignore[arg-type]
+    parts = ScheduleParts(Away(), FakeClock(WEEK.ends_at), FakeStop(pauses_max=2), nobody_to_forget(), meters=meters)  # type: ignore[arg-type]
+    run_schedule(parts)
     assert meters.told == []
 
 

@@ -6,14 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pytest_mock import MockerFixture
 from sqlalchemy import Engine, insert, select
 
 from cloud.adapters.sql.engine import make_engine
 from cloud.adapters.sql.settlements import SqlSettlementStore
 from cloud.adapters.sql.tables import redemption, settlement
+from cloud.ports.retention import RetentionStore
 from cloud.schedule import RETRY_S, ScheduleParts, run_schedule
+from cloud.services import purge
 from protocol.errors import PortError
+from tests.fakes.cloud_retention import nobody_to_forget
 from tests.fakes.edge_parts import FakeClock
+from tests.support.retention import DISPUTED, DUE, memory_past, retention_world
 
 pytest_plugins = ("tests.support.databases",)
 
@@ -82,8 +87,8 @@ class Script:
         return self.stopped
 
 
-def run(store: Any, clock: FakeClock, script: Script, **settings: float) -> None:
-    run_schedule(ScheduleParts(store, clock, script, **settings))
+def run(store: Any, clock: FakeClock, script: Script, *, retention: RetentionStore | None = None, **settings: float) -> None:
+    run_schedule(ScheduleParts(store, clock, script, retention or nobody_to_forget(), **settings))
 
 
 def test_a_week_is_closed_at_the_moment_it_has_ended_and_not_before(sold: Engine) -> None:
@@ -136,3 +141,24 @@ def test_what_waiting_does_not_heal_ends_it(sold: Engine) -> None:
     broken = Failing(SqlSettlementStore(sold), PortError("wrong schema", retry=False))
     with pytest.raises(PortError, match="wrong schema"):
         run(broken, FakeClock(FIRST_SALE), Script())
+
+
+def test_holders_are_forgotten_with_the_first_week_that_ends_after_the_disputes(sold: Engine) -> None:
+    past = memory_past(retention_world())
+    clock, known = FakeClock(DISPUTED), []
+
+    def jump() -> None:
+        known.append(len(past.tags()))
+        clock.moment += timedelta(days=7)
+
+    run(SqlSettlementStore(sold), clock, Script(jump, *[lambda: None] * 9), retention=past.retention)
+    assert (known, len(past.tags())) == ([16], 8)
+
+
+def test_told_to_stop_while_it_forgets_it_ends_at_once_and_goes_on_next_time(sold: Engine, mocker: MockerFixture) -> None:
+    mocker.patch.object(purge, "VOUCHERS_PER_STEP", 3)
+    past = memory_past(retention_world())
+    run(SqlSettlementStore(sold), FakeClock(DUE), Script(), retention=past.retention)
+    assert len(past.tags()) == 13
+    run(SqlSettlementStore(sold), FakeClock(DUE), Script(*[lambda: None] * 9), retention=past.retention)
+    assert len(past.tags()) == 8

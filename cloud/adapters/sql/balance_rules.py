@@ -12,13 +12,25 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, String, cast, func, literal, select, union_all
 
 from cloud.adapters.sql.rules import Rule
-from cloud.adapters.sql.tables import claim, issue_batch, ledger_entry, payout, payout_outcome, programme, redemption
+from cloud.adapters.sql.tables import (
+    claim,
+    correction,
+    issue_batch,
+    ledger_entry,
+    payout,
+    payout_outcome,
+    programme,
+    redemption,
+    set_off,
+)
 from cloud.domain.ledger import (
     IN_TRANSIT,
     claimed_account,
+    corrected_account,
     entitlement_account,
     funds_account,
     outstanding_account,
+    owed_account,
     redeemed_account,
     returned_account,
 )
@@ -69,6 +81,12 @@ def _facts() -> Iterator[tuple[Any, ColumnElement[Any], str, str]]:
     yield paid, paid.c.total, IN_TRANSIT, funds_account(of_programme)
     returned = _by_pair(claim, payout.c.amount_twd, "returned", payout_outcome.c.state == "returned")
     yield returned, returned.c.total, IN_TRANSIT, returned_account(of_merchant)
+    corrections = _by_pair(correction, correction.c.amount_twd, "corrections")
+    yield corrections, corrections.c.total, owed_account(of_merchant), corrected_account(of_programme)
+    pair = (claim.c.programme_id, claim.c.merchant_id)
+    set_offs = select(*pair, func.sum(set_off.c.amount_twd).label("total")).join(claim, claim.c.claim_id == set_off.c.claim_id)
+    offs = set_offs.group_by(*pair).subquery("set_offs")
+    yield offs, offs.c.total, claimed_account(of_merchant), owed_account(of_merchant)
 
 
 def _by_pair(facts: Any, amount: ColumnElement[Any], name: str, *which: ColumnElement[bool]) -> Any:

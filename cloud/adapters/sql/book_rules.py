@@ -12,9 +12,12 @@ from sqlalchemy import BigInteger, Connection, and_, case, cast, exists, func, l
 from cloud.adapters.sql.balance_rules import balance_rule
 from cloud.adapters.sql.chain_rules import chain_rules
 from cloud.adapters.sql.claim_rules import claim_rules, find_broken_chain
+from cloud.adapters.sql.correction_rules import correction_rules
+from cloud.adapters.sql.progress import payable_twd
 from cloud.adapters.sql.rules import Rule, differs, sums
 from cloud.adapters.sql.tables import (
     claim,
+    correction,
     issue_batch,
     ledger_entry,
     payout,
@@ -24,6 +27,7 @@ from cloud.adapters.sql.tables import (
     programme_version,
     redemption,
     redemption_line,
+    set_off,
     voucher,
 )
 from cloud.domain.ledger import IN_TRANSIT
@@ -35,7 +39,9 @@ def find_breach(connection: Connection) -> Breach | None:
     return (
         _first(connection, [*_redemptions(), *_journals(), *_issues(), *_budgets()])
         or find_broken_chain(connection)
-        or _first(connection, [*claim_rules(connection), *_payouts(), balance_rule(), *chain_rules()])
+        or _first(
+            connection, [*claim_rules(connection), *_payouts(), *correction_rules(connection), balance_rule(), *chain_rules()]
+        )
     )
 
 
@@ -55,21 +61,25 @@ def _redemptions() -> Iterator[Rule]:
         .group_by(redemption_line.c.voucher_no)
         .having(func.count() > 1),
     )
+    is_foreign = voucher.c.programme_id.is_distinct_from(redemption.c.programme_id)
+    is_named = redemption.c.voucher_nos.contains(redemption_line.c.voucher_no)
     yield Rule(
         "I1",
-        "a redeemed voucher was never issued for that programme",
-        select(redemption_line.c.voucher_no, redemption_line.c.redemption_id)
+        "a redeemed voucher was never issued for that programme, or its redemption does not name it",
+        select(redemption_line.c.voucher_no, redemption_line.c.redemption_id, redemption.c.voucher_nos)
         .outerjoin(redemption, redemption.c.redemption_id == redemption_line.c.redemption_id)
         .outerjoin(voucher, voucher.c.voucher_no == redemption_line.c.voucher_no)
-        .where(or_(voucher.c.voucher_no.is_(None), voucher.c.programme_id.is_distinct_from(redemption.c.programme_id))),
+        .where(or_(voucher.c.voucher_no.is_(None), is_foreign, ~is_named)),
     )
     lines = sums(redemption_line.c.redemption_id, redemption_line.c.face_value_twd)
+    # Twelve digits each, and a space between two.
+    names, named = func.length(redemption.c.voucher_nos), redemption.c.voucher_count * 13 - 1
     yield Rule(
         "I1",
         "a redemption is not worth its vouchers",
         select(redemption.c.redemption_id, redemption.c.redeemed_twd, lines.c.total)
         .outerjoin(lines, lines.c.id == redemption.c.redemption_id)
-        .where(differs(lines, count=redemption.c.voucher_count, total=redemption.c.redeemed_twd)),
+        .where(or_(differs(lines, count=redemption.c.voucher_count, total=redemption.c.redeemed_twd), names != named)),
     )
 
 
@@ -120,18 +130,16 @@ def _issues() -> Iterator[Rule]:
         .group_by(voucher.c.programme_id)
         .subquery("unused")
     )
-    outstanding = (
-        select(func.coalesce(func.sum(ledger_entry.c.amount_twd), 0))
-        .where(ledger_entry.c.account == literal("programme:") + programme.c.programme_id + literal(":outstanding"))
-        .correlate(programme)
-        .scalar_subquery()
-    )
+    # In one pass over the ledger, whatever the number of programmes.
+    accounts = sums(ledger_entry.c.account, ledger_entry.c.amount_twd)
+    outstanding = func.coalesce(accounts.c.total, 0)
     worth = func.coalesce(unused.c.unused, 0) * programme.c.face_value_twd
     yield Rule(
         "I5",
         "what is outstanding is not what is unused",
         select(programme.c.programme_id, worth.label("unused_twd"), (-outstanding).label("outstanding_twd"))
         .outerjoin(unused, unused.c.programme_id == programme.c.programme_id)
+        .outerjoin(accounts, accounts.c.id == literal("programme:") + programme.c.programme_id + literal(":outstanding"))
         .where(outstanding != -worth),
     )
 
@@ -161,10 +169,16 @@ def _budgets() -> Iterator[Rule]:
 def _payouts() -> Iterator[Rule]:
     yield Rule(
         "I7",
-        "a payout is not over its claim's amount",
-        select(payout.c.payout_id, payout.c.amount_twd, claim.c.amount_twd.label("claimed_twd"))
+        "a payout is not over its claim's amount less what is set off",
+        select(
+            payout.c.payout_id,
+            payout.c.amount_twd,
+            claim.c.amount_twd.label("claimed_twd"),
+            set_off.c.amount_twd.label("set_off_twd"),
+        )
         .outerjoin(claim, claim.c.claim_id == payout.c.claim_id)
-        .where(payout.c.amount_twd.is_distinct_from(claim.c.amount_twd)),
+        .outerjoin(set_off, set_off.c.claim_id == payout.c.claim_id)
+        .where(payout.c.amount_twd.is_distinct_from(payable_twd())),
     )
     yield Rule(
         "I7",
@@ -213,4 +227,6 @@ def _facts() -> Any:
         select(claim.c.claim_id, literal("claim"), claim.c.amount_twd),
         select(payout.c.payout_id, literal("pay"), payout.c.amount_twd),
         select(payout.c.payout_id, payout_outcome.c.state, payout.c.amount_twd).select_from(outcomes),
+        select(correction.c.redemption_id, literal("correct"), correction.c.amount_twd),
+        select(set_off.c.claim_id, literal("set_off"), set_off.c.amount_twd),
     ).subquery("facts")

@@ -34,7 +34,11 @@ class SqlIssueStore:
     def find_issue(self, issue_id: UUID) -> tuple[IssueTerms, Sequence[IssuedVoucher]] | None:
         its_programme = _terms().join(issue_batch, issue_batch.c.programme_id == programme.c.programme_id)
         vouchers = (
-            select(voucher.c.voucher_no, voucher.c.position, voucher.c.holder_name_masked)
+            select(
+                voucher.c.voucher_no,
+                voucher.c.position,
+                func.coalesce(voucher.c.holder_name_masked, "").label("holder_name_masked"),
+            )
             .where(voucher.c.issue_id == issue_id)
             .order_by(voucher.c.position)
         )

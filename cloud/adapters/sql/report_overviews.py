@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Subquery, and_, case, exists, func, select
 
 from cloud.adapters.sql.borders import find_last_border, is_unclaimed_after
+from cloud.adapters.sql.disputing import is_blocked
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.tables import (
     claim,
@@ -55,11 +56,13 @@ def read_office_overview(connection: Connection, now: datetime) -> OfficeOvervie
         redemption.c.redeemed_at < end,
     )
     today_count, today_twd = _sum(connection, *today)
-    unconfirmed_count, unconfirmed_twd = _sum(connection, ~_IS_CONFIRMED)
-    overdue_count, overdue_twd = _sum(connection, ~_IS_CONFIRMED, redemption.c.redeemed_at < period_of(now).starts_at)
+    unconfirmed_count, unconfirmed_twd = _sum(connection, ~_IS_CONFIRMED, ~is_blocked())
+    overdue_count, overdue_twd = _sum(
+        connection, ~_IS_CONFIRMED, ~is_blocked(), redemption.c.redeemed_at < period_of(now).starts_at
+    )
     unclaimed = is_unclaimed_after(find_last_border(connection))
     progress = claim_progress()
-    came_back = select(func.count(), func.sum(claim.c.amount_twd)).join(progress, progress.c.claim_id == claim.c.claim_id)
+    came_back = select(func.count(), func.sum(progress.c.payable_twd)).select_from(progress)
     returned_count, returned_twd = connection.execute(came_back.where(progress.c.state == "returned")).one()
     return OfficeOverview(
         today_count=today_count,
@@ -86,7 +89,7 @@ def read_programme_uses(connection: Connection) -> Sequence[ProgrammeUse]:
         {"redeemed_count": func.sum(redemption.c.voucher_count), "redeemed_twd": func.sum(redemption.c.redeemed_twd)},
         "redeemed",
     )
-    paid = func.sum(case((progress.c.state == "paid", claim.c.amount_twd), else_=0))
+    paid = func.sum(case((progress.c.state == "paid", progress.c.payable_twd), else_=0))
     claimed = (
         select(claim.c.programme_id, func.sum(claim.c.amount_twd).label("claimed_twd"), paid.label("paid_twd"))
         .join(progress, progress.c.claim_id == claim.c.claim_id)

@@ -4,19 +4,36 @@ Pages are found by the row where the last one ended, never by counting rows: the
 filter joins only the tables that it asks about, so that the sums of an unfiltered list are read from one table.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Connection, FromClause, and_, case, func, literal, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from cloud.adapters.sql.borders import is_claimed_in_range, is_its_claim
+from cloud.adapters.sql.disputing import is_blocked
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.tables import (
     claim,
     confirmation,
+    dispute,
+    dispute_end,
     item_category,
     merchant,
     redemption,
@@ -25,6 +42,7 @@ from cloud.adapters.sql.tables import (
     site,
     staff,
 )
+from cloud.adapters.sql.transactions import reading
 from cloud.domain.calendar import day_bounds
 from cloud.ports.reports import (
     NEWEST_FIRST,
@@ -37,6 +55,7 @@ from cloud.ports.reports import (
 )
 
 PAGE_SIZE_MAX = 1_000
+OLDEST_FIRST = Order(descending=False)
 
 
 def find_transactions(
@@ -53,6 +72,20 @@ def find_transactions(
     if mark is not None and mark.before:
         rows.reverse()
     return TransactionPage(rows, int(count), int(vouchers or 0), int(amount or 0))
+
+
+def walk_transactions(engine: Engine, wanted: TransactionFilter) -> Iterator[TransactionRow]:
+    """Yield what the filter matches, oldest first, page by page, each in a transaction of its own."""
+    mark: Mark | None = None
+    while True:
+        with reading(engine) as connection:
+            progress = claim_progress()
+            conditions = [*_conditions(wanted, progress), *_beyond(OLDEST_FIRST, mark)]
+            rows = _rows(connection, progress, conditions, limit=PAGE_SIZE_MAX, order=OLDEST_FIRST)
+        yield from rows
+        if len(rows) < PAGE_SIZE_MAX:
+            return
+        mark = Mark(rows[-1].redeemed_at, rows[-1].redemption_id)
 
 
 def find_transaction(connection: Connection, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None:
@@ -88,33 +121,68 @@ def _state(progress: FromClause) -> ColumnElement[str]:
     return case(
         (progress.c.state.is_not(None), progress.c.state),
         (confirmation.c.redemption_id.is_not(None), "confirmed"),
+        (dispute_end.c.outcome == "set_aside", "set_aside"),
+        (and_(dispute.c.redemption_id.is_not(None), dispute_end.c.outcome.is_(None)), "disputed"),
         else_="unconfirmed",
     )
 
 
-def _conditions(wanted: TransactionFilter, progress: FromClause) -> list[ColumnElement[bool]]:
+def redemption_conditions(wanted: TransactionFilter) -> list[ColumnElement[bool]]:
+    """What a filter says about redemptions themselves: everything but state and claim."""
     conditions: list[ColumnElement[bool]] = [redemption.c.merchant_id == wanted.merchant_id]
-    match wanted.state:
-        case None:
-            pass
-        case "unconfirmed":
-            conditions.append(confirmation.c.redemption_id.is_(None))
-        case "confirmed":
-            conditions += [confirmation.c.redemption_id.is_not(None), claim.c.claim_id.is_(None)]
-        case state:
-            conditions.append(progress.c.state == state)
     if wanted.first_day is not None:
         conditions.append(redemption.c.redeemed_at >= day_bounds(wanted.first_day)[0])
     if wanted.last_day is not None:
         conditions.append(redemption.c.redeemed_at < day_bounds(wanted.last_day)[1])
+    if wanted.redeemed_through is not None:
+        conditions.append(redemption.c.redeemed_at <= wanted.redeemed_through)
+    if wanted.taken_by is not None:
+        conditions.append(or_(redemption.c.staff_id == wanted.taken_by, redemption.c.device_id == wanted.taken_by))
+    if wanted.site_id is not None:
+        conditions.append(redemption.c.site_id == wanted.site_id)
+    if wanted.voucher_no is not None:
+        of_voucher = select(redemption_line.c.redemption_id).where(redemption_line.c.voucher_no == wanted.voucher_no)
+        conditions.append(redemption.c.redemption_id.in_(of_voucher))
+    return conditions
+
+
+def _conditions(wanted: TransactionFilter, progress: FromClause) -> list[ColumnElement[bool]]:
+    conditions = redemption_conditions(wanted)
+    match wanted.state:
+        case None:
+            pass
+        case "unconfirmed":
+            conditions += [_is_unconfirmed(), ~is_blocked()]
+        case "disputed":
+            # By way of the disputes, which are few.
+            conditions.append(redemption.c.redemption_id.in_(_disputed(dispute_end.c.outcome.is_(None))))
+        case "set_aside":
+            conditions.append(redemption.c.redemption_id.in_(_disputed(dispute_end.c.outcome == "set_aside")))
+        case "confirmed":
+            conditions += [confirmation.c.redemption_id.is_not(None), claim.c.claim_id.is_(None)]
+        case state:
+            conditions.append(progress.c.state == state)
     if wanted.claim_id is not None:
         conditions.append(claim.c.claim_id == wanted.claim_id)
     return conditions
 
 
+def _is_unconfirmed() -> ColumnElement[bool]:
+    # Not by the outer join of the rows: asked so, a page stops at its last row, and the sums join nothing.
+    known = confirmation.alias("known")
+    return ~exists().where(
+        known.c.redemption_id == redemption.c.redemption_id, known.c.merchant_id == redemption.c.merchant_id
+    ).correlate(redemption)
+
+
+def _disputed(which: ColumnElement[bool]) -> Select[Any]:
+    joined = dispute.outerjoin(dispute_end, dispute_end.c.redemption_id == dispute.c.redemption_id)
+    return select(dispute.c.redemption_id).select_from(joined).where(which)
+
+
 def _asked(wanted: TransactionFilter, progress: FromClause) -> FromClause:
     """Redemptions with no more tables than the filter's conditions name."""
-    if wanted.state is None and wanted.claim_id is None:
+    if wanted.claim_id is None and wanted.state in (None, "unconfirmed", "disputed", "set_aside"):
         return redemption
     return _progressing(progress)
 
@@ -132,11 +200,17 @@ def _progressing(progress: FromClause) -> FromClause:
     )
 
 
+def _disputing(transactions: FromClause) -> FromClause:
+    return transactions.outerjoin(dispute, dispute.c.redemption_id == redemption.c.redemption_id).outerjoin(
+        dispute_end, dispute_end.c.redemption_id == dispute.c.redemption_id
+    )
+
+
 def _rows(
     connection: Connection, progress: FromClause, conditions: Sequence[ColumnElement[bool]], *, limit: int, order: Order
 ) -> list[TransactionRow]:
     named = (
-        _progressing(progress)
+        _disputing(_progressing(progress))
         .join(merchant, merchant.c.merchant_id == redemption.c.merchant_id)
         .outerjoin(site, site.c.site_id == redemption.c.site_id)
         .outerjoin(staff, staff.c.staff_id == redemption.c.staff_id)
@@ -151,6 +225,7 @@ def _rows(
     found = connection.execute(
         select(
             redemption.c.redemption_id,
+            redemption.c.voucher_nos,
             redemption.c.voucher_count,
             redemption.c.redeemed_at,
             redemption.c.order_total_twd,
@@ -167,9 +242,7 @@ def _rows(
         .order_by(*_sorting(order))
         .limit(limit)
     ).mappings()
-    rows = [dict(row) for row in found]
-    numbers = _voucher_nos(connection, [row["redemption_id"] for row in rows])
-    return [TransactionRow(voucher_nos=numbers[row["redemption_id"]], **row) for row in rows]
+    return [TransactionRow(**{**row, "voucher_nos": tuple(row["voucher_nos"].split())}) for row in found]
 
 
 def _sorting(order: Order) -> list[ColumnElement[Any]]:
@@ -183,15 +256,3 @@ def _item_names() -> list[ColumnElement[str]]:
         func.coalesce(item_category.c[f"name_{tag}"], redemption.c.item_category).label(f"item_name_{tag}")
         for tag in ("zh", "en", "ja", "ko")
     ]
-
-
-def _voucher_nos(connection: Connection, redemption_ids: Sequence[UUID]) -> dict[UUID, tuple[str, ...]]:
-    lines = (
-        select(redemption_line.c.redemption_id, redemption_line.c.voucher_no)
-        .where(redemption_line.c.redemption_id.in_(redemption_ids))
-        .order_by(redemption_line.c.redemption_id, redemption_line.c.line_no)
-    )
-    numbers: dict[UUID, list[str]] = defaultdict(list)
-    for row in connection.execute(lines):
-        numbers[row.redemption_id].append(row.voucher_no)
-    return {redemption_id: tuple(numbers[redemption_id]) for redemption_id in redemption_ids}

@@ -1,16 +1,17 @@
 """The read side of the pages, for :mod:`cloud.ports.reports`. Every method sees one moment of the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, case, exists, func, select
 
 from cloud.adapters.sql.borders import find_last_border, is_unclaimed_after
+from cloud.adapters.sql.disputing import is_blocked
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.report_overviews import read_days, read_office_overview, read_programme_uses
 from cloud.adapters.sql.report_trail import find_trail
-from cloud.adapters.sql.report_transactions import find_transaction, find_transactions
+from cloud.adapters.sql.report_transactions import find_transaction, find_transactions, walk_transactions
 from cloud.adapters.sql.tables import (
     claim,
     confirmation,
@@ -60,6 +61,9 @@ class SqlReports:
         with reading(self._engine) as connection:
             return find_transactions(connection, wanted, page_size=page_size, order=order, mark=mark)
 
+    def walk_transactions(self, wanted: TransactionFilter) -> Iterator[TransactionRow]:
+        return walk_transactions(self._engine, wanted)
+
     def find_transaction(self, redemption_id: UUID, *, merchant_id: str) -> TransactionRow | None:
         with reading(self._engine) as connection:
             return find_transaction(connection, redemption_id, merchant_id=merchant_id)
@@ -82,6 +86,7 @@ class SqlReports:
                 progress.c.state,
                 progress.c.return_code,
                 progress.c.file_no,
+                (claim.c.amount_twd - progress.c.payable_twd).label("set_off_twd"),
             )
             .join(programme, programme.c.programme_id == claim.c.programme_id)
             .join(progress, progress.c.claim_id == claim.c.claim_id)
@@ -120,6 +125,7 @@ class SqlReports:
                 device_presence.c.seen_at,
                 func.coalesce(device_presence.c.pending, 0).label("pending"),
                 device.c.enrolled_at,
+                device.c.site_id,
             )
             .join(site, site.c.site_id == device.c.site_id)
             .join(merchant, merchant.c.merchant_id == site.c.merchant_id)
@@ -158,7 +164,7 @@ class SqlReports:
     def settlements(self) -> Sequence[SettlementRow]:
         progress = claim_progress()
         sums = {
-            f"{state}_twd": func.coalesce(func.sum(case((progress.c.state == state, claim.c.amount_twd), else_=0)), 0)
+            f"{state}_twd": func.coalesce(func.sum(case((progress.c.state == state, progress.c.payable_twd), else_=0)), 0)
             for state in ("sent", "paid", "returned")
         }
         wanted = (
@@ -185,7 +191,7 @@ def _overview(connection: Connection, merchant_id: str, now: datetime) -> Overvi
     mine = redemption.c.merchant_id == merchant_id
     sums = select(func.count(), func.coalesce(func.sum(redemption.c.redeemed_twd), 0))
     today_count, today_twd = connection.execute(sums.where(mine, today)).one()
-    waiting_count, waiting_twd = connection.execute(sums.where(mine, ~is_confirmed)).one()
+    waiting_count, waiting_twd = connection.execute(sums.where(mine, ~is_confirmed, ~is_blocked())).one()
     unclaimed = (confirmation.c.merchant_id == merchant_id, is_unclaimed_after(find_last_border(connection)))
     next_twd = connection.scalar(select(func.sum(confirmation.c.amount_twd)).where(*unclaimed))
     not_online = (

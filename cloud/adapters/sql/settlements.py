@@ -21,8 +21,9 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, text
 
-from cloud.adapters.sql.borders import find_last_border, is_unclaimed_by
+from cloud.adapters.sql.borders import Border, find_last_border, is_unclaimed_by
 from cloud.adapters.sql.claims import NewClaims
+from cloud.adapters.sql.corrections import set_claims_off
 from cloud.adapters.sql.tables import confirmation, redemption, settlement, settlement_range
 from cloud.adapters.sql.transactions import Lock, reading, take_lock, writing
 from cloud.domain.calendar import Period
@@ -74,6 +75,7 @@ class _Transaction:
             )
         )
         claims.write(closed)
+        set_claims_off(self._connection, Border(period.starts_on, period.ends_at, through_no, 0), at=closed_at)
         self._connection.execute(
             insert(settlement_range).values(
                 period_starts_on=period.starts_on,

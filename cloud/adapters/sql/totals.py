@@ -6,7 +6,16 @@ from sqlalchemy import Connection, case, exists, func, select
 
 from cloud.adapters.sql.borders import find_last_border, is_claimed_within
 from cloud.adapters.sql.progress import claim_progress
-from cloud.adapters.sql.tables import claim, confirmation, ledger_entry, redemption, redemption_line, voucher
+from cloud.adapters.sql.tables import (
+    claim,
+    confirmation,
+    correction,
+    ledger_entry,
+    redemption,
+    redemption_line,
+    set_off,
+    voucher,
+)
 from cloud.ports.reports import Totals
 
 
@@ -40,18 +49,20 @@ def read_totals(connection: Connection) -> Totals:
             connection,
             _count_groups(ledger_entry.c.journal_id, ledger_entry.c.kind, func.sum(ledger_entry.c.amount_twd) != 0),
         ),
+        corrected_twd=_sum(connection, select(func.sum(correction.c.amount_twd))),
+        set_off_twd=_sum(connection, select(func.sum(set_off.c.amount_twd))),
     )
 
 
 def _claims(connection: Connection) -> list[int]:
     """Count and sum of all claims, and the sums of what is paid, returned, and neither."""
     progress = claim_progress()
-    state, amount = progress.c.state, claim.c.amount_twd
+    state, amount = progress.c.state, progress.c.payable_twd
     by_state = [
         func.sum(case((state.in_(states), amount), else_=0)) for states in (["paid"], ["returned"], ["claimed", "sent"])
     ]
     joined = claim.join(progress, progress.c.claim_id == claim.c.claim_id)
-    return _one(connection, select(func.count(), func.sum(amount), *by_state).select_from(joined))
+    return _one(connection, select(func.count(), func.sum(claim.c.amount_twd), *by_state).select_from(joined))
 
 
 def _count_groups(*columns_and_having: Any) -> Any:

@@ -32,6 +32,8 @@ class Lock(IntEnum):
     PAY = 7_402
     CONFIRM = 7_403
     """Every transaction that confirms shares it (a trigger on ``confirmation`` takes it); a settlement has it alone."""
+    PURGE = 7_404
+    CORRECT = 7_405
     ISSUE = 7_411
     """Every transaction that issues, or that changes a programme: what may be issued is judged by what was issued."""
     AUDIT = 7_412
@@ -75,6 +77,12 @@ def take_lock(connection: Connection, lock: Lock) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(int(lock))))
+
+
+def share_lock(connection: Connection, lock: Lock) -> None:
+    """Keep whoever takes the lock alone from passing until this transaction ends; others may share it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(int(lock))))
 
 
 @contextmanager

@@ -26,6 +26,10 @@
     for (const form of document.querySelectorAll("form[aria-busy]")) form.removeAttribute("aria-busy");
   });
 
+  // On a phone the menu is wider than the screen: the word that stands for this page is moved into sight.
+  const here = document.querySelector(".menu [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2;
+
   const settings = document.querySelector(".settings");
   document.addEventListener("click", (event) => {
     if (!settings.contains(event.target)) settings.open = false;
@@ -43,7 +47,7 @@
   let missed = 0;
 
   async function refresh() {
-    if (document.hidden || part.contains(document.activeElement) || part.querySelector("details[open]")) return;
+    if (document.hidden || part.contains(document.activeElement) || part.querySelector("details[open], input:checked")) return;
     const answer = await fetch(location.href, { headers: { "X-Passive": "1" }, redirect: "manual" });
     if (answer.type === "opaqueredirect") return; // signed out meanwhile: the next click says so
     if (!answer.ok) throw new Error("not to be had");

@@ -48,5 +48,9 @@ class Instant(TypeDecorator[datetime]):
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
+# Digits compare as bytes do. A language's own order costs several times more, at every step down an index.
+_VoucherNo = String(12).with_variant(String(12, collation="C"), "postgresql")
+
+
 def voucher_no_column(**kwargs: Any) -> Column[str]:
-    return Column("voucher_no", String(12), **kwargs)
+    return Column("voucher_no", _VoucherNo, **kwargs)

@@ -182,15 +182,16 @@ bank_return = Table(
     Column("file_id", ForeignKey("payout_file.file_id"), nullable=False),
     Column("imported_at", Instant, nullable=False),
     Column("content", LargeBinary, nullable=False),
+    Column("imported_by", String(32), comment="null: before it was noted"),
 )
 
 ledger_entry = Table(
     "ledger_entry",
     metadata,
     Column("journal_id", Uuid, primary_key=True, comment="the fact that caused it: request, claim, payout …"),
-    Column("kind", String(16), primary_key=True, comment="issue | redeem | claim | pay | paid | returned"),
+    Column("kind", String(16), primary_key=True, comment="see cloud.domain.ledger"),
     Column("line_no", SmallInteger, primary_key=True),
-    Column("account", String(96), nullable=False, index=True),
+    Column("account", String(96), nullable=False),
     Column("amount_twd", BigInteger, nullable=False, comment="debit positive, credit negative; a journal sums to zero"),
     Column("posted_at", Instant, nullable=False),
 )

@@ -25,7 +25,7 @@ merchant = Table(
     Column("name", Text, nullable=False),
     Column("ubn", String(8), nullable=False, unique=True),
     Column("merchant_category", String(32), nullable=False),
-    Column("state", String(16), nullable=False, comment="approved | suspended"),
+    Column("state", String(16), nullable=False, comment="approved | suspended | terminated"),
     Column("bank_code", String(7), comment="bank and branch, seven digits; null until the merchant sets it (V-R19)"),
     Column("account_no", String(16)),
     Column("account_name", Text),

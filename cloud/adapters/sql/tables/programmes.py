@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 
 from cloud.adapters.sql.tables.base import metadata
+from cloud.domain.retention import DISPUTE_DAYS
 
 programme = Table(
     "programme",
@@ -25,6 +26,13 @@ programme = Table(
     Column("ends_on", Date, nullable=False, comment="last day, Asia/Taipei, inclusive"),
     Column("vouchers_per_order_max", SmallInteger, nullable=False),
     Column("signing_key_id", String(16), comment="key that signs its codes; null where codes are bare numbers"),
+    Column(
+        "dispute_days",
+        SmallInteger,
+        nullable=False,
+        server_default=str(DISPUTE_DAYS),
+        comment="after the last day; then its holders are forgotten",
+    ),
     CheckConstraint("face_value_twd > 0", name="face_value"),
     CheckConstraint("ends_on >= starts_on", name="dates"),
 )

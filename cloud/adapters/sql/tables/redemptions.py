@@ -12,8 +12,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
+    text,
 )
 
 from cloud.adapters.sql.tables.base import Instant, Serial, metadata, voucher_no_column
@@ -30,7 +30,15 @@ inbox = Table(
     Column("previous", String(64)),
     Column("answer", LargeBinary, nullable=False, comment="the body that is sent, for ever the same"),
     Column("answered_at", Instant, nullable=False),
-    UniqueConstraint("sender_id", "sequence"),
+    # The number of a kiosk's redeem request is given once. Checks have none, and cost nothing here.
+    Index(
+        "uq_inbox_sender_id_sequence",
+        "sender_id",
+        "sequence",
+        unique=True,
+        sqlite_where=text("sequence IS NOT NULL"),
+        postgresql_where=text("sequence IS NOT NULL"),
+    ),
     comment="every request that was judged, with its one answer",
 )
 
@@ -49,6 +57,7 @@ redemption = Table(
     Column("redeemed_twd", Integer, nullable=False),
     Column("topup_twd", Integer, nullable=False),
     Column("redeemed_at", Instant, nullable=False),
+    Column("voucher_nos", Text, nullable=False, server_default="", comment="copied from its lines, a space between two"),
     CheckConstraint("voucher_count > 0 AND redeemed_twd > 0 AND order_total_twd > 0 AND topup_twd >= 0", name="amounts"),
     CheckConstraint("(device_id IS NULL) <> (staff_id IS NULL)", name="one_sender"),
     Index("ix_redemption_merchant_id_redeemed_at", "merchant_id", "redeemed_at"),
@@ -58,7 +67,7 @@ redemption_line = Table(
     "redemption_line",
     metadata,
     voucher_no_column(primary_key=True, comment="the primary key is the judge: a voucher is redeemed once"),
-    Column("redemption_id", Uuid, nullable=False, index=True),
+    Column("redemption_id", Uuid, nullable=False),
     Column("line_no", SmallInteger, nullable=False),
     Column("face_value_twd", Integer, nullable=False),
 )

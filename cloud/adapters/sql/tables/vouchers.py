@@ -4,6 +4,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -29,12 +30,21 @@ voucher = Table(
     "voucher",
     metadata,
     voucher_no_column(primary_key=True),
-    Column("programme_id", String(32), nullable=False, index=True),
-    Column("issue_id", Uuid, nullable=False, index=True),
+    Column("programme_id", String(32), nullable=False),
+    Column("issue_id", Uuid, nullable=False),
     Column("position", Integer, nullable=False, comment="place in its batch, for the printed sheets"),
-    Column("holder_name_masked", Text, nullable=False),
-    Column("holder_id_masked", Text, nullable=False, comment="never the last four"),
-    Column("digit_tag", LargeBinary, nullable=False, comment="HMAC-SHA256 under the pepper, 32 bytes"),
+    Column("holder_name_masked", Text, comment="this and what follows is null once the holder is forgotten"),
+    Column("holder_id_masked", Text, comment="never the last four"),
+    Column("digit_tag", LargeBinary, comment="HMAC-SHA256 under the pepper, 32 bytes"),
+    Index("ix_voucher_issue_id_position", "issue_id", "position"),
+)
+
+issue_purge = Table(
+    "issue_purge",
+    metadata,
+    Column("issue_id", Uuid, primary_key=True),
+    Column("purged_at", Instant, nullable=False),
+    comment="issues of whose holders nothing is known any more",
 )
 
 digit_try = Table(

@@ -1,0 +1,70 @@
+"""Forgetting holders in the database, for :mod:`cloud.ports.retention`.
+
+Vouchers are walked in the order of their places, which is the order of their rows on PostgreSQL's pages: neighbours are
+changed together.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Select, and_, delete, exists, func, select, update
+
+from cloud.adapters.sql.tables import digit_try, hold, issue_batch, issue_purge, programme, voucher
+from cloud.adapters.sql.transactions import Lock, insert_new, reading, take_lock, writing
+from cloud.domain.retention import KnownIssue
+from cloud.ports.retention import Stretch
+
+
+class SqlRetentionStore:
+    """``RetentionStore`` on SQLite and PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def known_issues(self) -> Sequence[KnownIssue]:
+        wanted = (
+            select(issue_batch.c.issue_id, issue_batch.c.issued_at, programme.c.ends_on, programme.c.dispute_days)
+            .join(programme, programme.c.programme_id == issue_batch.c.programme_id)
+            .where(~exists().where(issue_purge.c.issue_id == issue_batch.c.issue_id))
+            .order_by(issue_batch.c.issued_at, issue_batch.c.issue_id)
+        )
+        with reading(self._engine) as connection:
+            return [KnownIssue(**row) for row in connection.execute(wanted).mappings()]
+
+    def forget_holders(self, issue_id: UUID, *, after: int, limit: int) -> Stretch | None:
+        with writing(self._engine) as connection:
+            take_lock(connection, Lock.PURGE)
+            left = and_(voucher.c.issue_id == issue_id, voucher.c.position > after)
+            last = _last(connection, select(voucher.c.position).where(left).order_by(voucher.c.position).limit(limit))
+            if last is None:
+                return None
+            here = and_(left, voucher.c.position <= last)
+            numbers = select(voucher.c.voucher_no).where(here)
+            tries = connection.execute(delete(digit_try).where(digit_try.c.voucher_no.in_(numbers))).rowcount
+            connection.execute(delete(hold).where(hold.c.voucher_no.in_(numbers)))
+            nobody = {"digit_tag": None, "holder_name_masked": None, "holder_id_masked": None}
+            vouchers = connection.execute(update(voucher).where(here, voucher.c.digit_tag.is_not(None)).values(nobody)).rowcount
+            return Stretch(last, vouchers, tries)
+
+    def forget_strangers(self, *, before: datetime, after: str, limit: int) -> tuple[str, int] | None:
+        with writing(self._engine) as connection:
+            take_lock(connection, Lock.PURGE)
+            left = digit_try.c.voucher_no > after
+            last = _last(connection, select(digit_try.c.voucher_no).where(left).order_by(digit_try.c.voucher_no).limit(limit))
+            if last is None:
+                return None
+            held = exists().where(voucher.c.voucher_no == digit_try.c.voucher_no, voucher.c.digit_tag.is_not(None))
+            old = delete(digit_try).where(left, digit_try.c.voucher_no <= last, digit_try.c.tried_at < before, ~held)
+            return last, connection.execute(old).rowcount
+
+    def finish(self, issue_ids: Sequence[UUID], *, now: datetime) -> None:
+        with writing(self._engine) as connection:
+            insert_new(connection, issue_purge, [{"issue_id": issue_id, "purged_at": now} for issue_id in issue_ids])
+
+
+def _last(connection: Connection, some: Select[Any]) -> Any:
+    """The greatest of some values; None where there are none."""
+    found = some.subquery()
+    return connection.scalar(select(func.max(next(iter(found.c)))))
