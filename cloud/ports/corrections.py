@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cloud.domain.corrections import Correctable, Correction
 from cloud.domain.records import Journal
+from cloud.ports.audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Debt:
 
 class CorrectionTransaction(Protocol):
     """One open transaction. Nothing else is corrected while it is open."""
+
+    @property
+    def audit(self) -> AuditLog: ...
 
     def find_redemption(self, redemption_id: UUID) -> Correctable | None: ...
 

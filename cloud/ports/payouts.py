@@ -11,6 +11,7 @@ from cloud.domain.pay_runs import PayRun, PayRunEnd
 from cloud.domain.payouts import KeptFile, Payable, PayoutFile
 from cloud.domain.records import Journal
 from cloud.domain.returns import Outcome, SentFile
+from cloud.ports.audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Heard:
 
 class PayoutTransaction(Protocol):
     """One open transaction. No other payment or return is worked on while it is open."""
+
+    @property
+    def audit(self) -> AuditLog: ...
 
     def payables(self, limit: int) -> Sequence[Payable]:
         """Oldest claims that no payout pays or has paid, and whose merchant has a whole account."""

@@ -13,6 +13,7 @@ from cloud.domain.corrections import Correction, CorrectionError, make_correctio
 from cloud.domain.ledger import correction_journal
 from cloud.ports.corrections import CorrectionStore
 from cloud.ports.people import People, Role
+from cloud.services.audit import Act, record
 
 ROLES: Final[tuple[Role, ...]] = ("finance", "programme_admin")
 """Who may correct."""
@@ -48,6 +49,8 @@ def correct(store: CorrectionStore, people: People, wish: Wish, *, now: datetime
         known = transaction.find_correction(wish.redemption_id)
         if known is None:
             transaction.save(correction, correction_journal(correction))
+            act = Act(person.staff_id, "redemption.corrected", str(wish.redemption_id), now)
+            record(transaction.audit, act, after={"amount_twd": correction.amount_twd})
             return correction
     if known.amount_twd != correction.amount_twd:
         raise CorrectionError(f"This redemption was corrected by {known.amount_twd} TWD already, which stays.")

@@ -48,6 +48,7 @@ from cloud.domain.records import Journal
 from cloud.domain.returns import Outcome, ReturnError, SentFile, answered_day, choose_file, decide, decide_report
 from cloud.ports.payouts import Heard, PayoutStore, PayoutTransaction
 from cloud.ports.people import People
+from cloud.services.audit import Act, record
 
 _MESSAGE_ID: Final = re.compile("[0-9a-f]{32}")
 """How we write the id of a file. ``UUID`` alone would also read other spellings, which are not what we sent."""
@@ -92,7 +93,10 @@ def prepare_pay_run(
         PortError: the database failed; running again is safe.
     """
     with store.begin() as transaction:
-        return _prepare(transaction, format, originator, by=by, now=now, unmended=unmended)
+        run = _prepare(transaction, format, originator, by=by, now=now, unmended=unmended)
+        if run is not None:
+            _note_run(transaction, run, "prepared", by, now)
+        return run
 
 
 def release_pay_run(
@@ -113,7 +117,9 @@ def release_pay_run(
             raise PayRunError("unknown")
         run, end = found
         check_release(run, end, transaction.payables_of(run_id), by=by)
-        return _release(transaction, run, originator, by=by, now=now, value_date=value_date)
+        file = _release(transaction, run, originator, by=by, now=now, value_date=value_date)
+        _note_run(transaction, run, "released", by, now)
+        return file
 
 
 def withdraw_pay_run(store: PayoutStore, run_id: UUID, *, by: str, reason: str, now: datetime) -> None:
@@ -128,6 +134,7 @@ def withdraw_pay_run(store: PayoutStore, run_id: UUID, *, by: str, reason: str, 
         if found is None or found[1] is not None:
             raise PayRunError("unknown" if found is None else "ended")
         transaction.end_run(found[0], PayRunEnd("withdrawn", by, now, reason[:RUN_REASON_LENGTH_MAX]))
+        _note_run(transaction, found[0], "withdrawn", by, now)
 
 
 def make_payout_file(
@@ -157,7 +164,10 @@ def make_payout_file(
         run = _prepare(transaction, format, originator, by=hands.prepared_by, now=now, unmended=True)
         if run is None:
             return None
-        return _release(transaction, run, originator, by=hands.released_by, now=now, value_date=value_date)
+        file = _release(transaction, run, originator, by=hands.released_by, now=now, value_date=value_date)
+        _note_run(transaction, run, "prepared", hands.prepared_by, now)
+        _note_run(transaction, run, "released", hands.released_by, now)
+        return file
 
 
 def may_pay(people: People, hands: Hands) -> bool:
@@ -183,6 +193,9 @@ def import_return(store: PayoutStore, content: bytes, *, by: str, now: datetime,
             return Imported(file_no=None)
         file, outcomes = _decide(transaction, answer, file_no)
         transaction.save_return(Heard(content, by, now), file, outcomes, [_outcome_journal(one, now) for one in outcomes])
+        heard = _summary(file, outcomes)
+        facts = {"paid_count": heard.paid_count, "returned_count": heard.returned_count}
+        record(transaction.audit, Act(by, "bank_return.imported", str(heard.file_no), now), after=facts)
     return _summary(file, outcomes)
 
 
@@ -264,6 +277,11 @@ def _prepare(
     _encode(run, originator, _payouts(run.lines, 1), now=now, file_no=run_no, value_date=next_weekday(day_of(now)))
     transaction.save_run(run)
     return run
+
+
+def _note_run(transaction: PayoutTransaction, run: PayRun, what: str, by: str, now: datetime) -> None:
+    facts = {"line_count": len(run.lines), "amount_twd": run.total_twd}
+    record(transaction.audit, Act(by, f"pay_run.{what}", str(run.run_no), now), after=facts)
 
 
 def _release(

@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloud.adapters.sql.audit import SqlAuditTrail
 from cloud.adapters.sql.merchants import SqlMerchantStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.tables import merchant, merchant_event, payout_account_change
 from cloud.domain.business import Business, Contact
 from cloud.domain.working_days import WorkingDays
+from cloud.ports.audit import AuditSearch
 from cloud.ports.merchants import (
     Application,
     ApplicationFilter,
@@ -127,6 +129,8 @@ def test_many_reviewers_decide_once(store: SqlMerchantStore, engine: Engine) -> 
     assert admin is not None
     assert (admin.role, admin.merchant_id) == ("merchant_admin", found.merchant_id)
     assert [one.event.kind for one in store.trail(application_id=ONE)] == ["approved"]
+    recorded = SqlAuditTrail(engine).search(AuditSearch(object_kind="merchant"), page_size=5).rows
+    assert [(row.entry.fact.action, row.entry.fact.object_id) for row in recorded] == [("merchant.approved", found.merchant_id)]
 
 
 def test_account_counts_from_now_on_and_every_one_is_kept(store: SqlMerchantStore, engine: Engine) -> None:

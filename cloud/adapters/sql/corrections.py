@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, and_, func, insert, select
 
+from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.borders import Border, find_last_border, is_claimed_within
 from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.tables import claim, confirmation, correction, redemption, set_off
@@ -47,6 +48,10 @@ class SqlCorrectionStore:
 class _Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def audit(self) -> SqlAuditLog:
+        return SqlAuditLog(self._connection)
 
     def find_redemption(self, redemption_id: UUID) -> Correctable | None:
         columns = [redemption.c[name] for name in ("redemption_id", "merchant_id", "programme_id", "redeemed_twd")]

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql import merchant_lists as lists
 from cloud.adapters.sql.accounts import note
+from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.tables import (
     application,
     application_paper,
@@ -20,12 +21,15 @@ from cloud.adapters.sql.tables import (
     merchant_profile,
     payout_account_change,
     site,
+    site_county,
     site_profile,
     staff,
     web_session,
 )
 from cloud.adapters.sql.transactions import reading, upsert, writing
+from cloud.domain.audit import AuditFact, make_fact
 from cloud.domain.business import Business, Contact
+from cloud.domain.counties import county_of
 from cloud.domain.merchants import ApplicationState, MerchantState
 from cloud.ports.accounts import AccountEvent
 from cloud.ports.merchants import (
@@ -59,6 +63,9 @@ _MERCHANT = (
     .outerjoin(application, application.c.merchant_id == merchant.c.merchant_id)
 )
 
+_DECISIONS = frozenset({"returned", "approved", "rejected", "suspended", "resumed", "terminated"})
+"""What the programme office decides about a business."""
+
 
 class SqlMerchantStore:
     """``MerchantStore`` on SQLite and PostgreSQL."""
@@ -70,7 +77,9 @@ class SqlMerchantStore:
     def begin(self) -> Iterator["_Transaction"]:
         try:
             with writing(self._engine) as connection:
-                yield _Transaction(connection)
+                transaction = _Transaction(connection)
+                yield transaction
+                transaction.record_decisions()
         except IntegrityError as problem:
             raise TakenError from problem
 
@@ -129,6 +138,7 @@ class SqlMerchantStore:
 class _Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._decisions: list[AuditFact] = []
 
     def find_application(self, application_id: UUID) -> Application | None:
         # Locked on PostgreSQL; on SQLite a writer has the database to itself.
@@ -194,6 +204,9 @@ class _Transaction:
         self._connection.execute(update(site).where(site.c.site_id == place.site_id).values(name=place.name))
         row = {"site_id": place.site_id, "name_en": place.name_en, "address": place.address}
         upsert(self._connection, site_profile, [row])
+        county = county_of(place.address)
+        if county is not None:
+            upsert(self._connection, site_county, [{"site_id": place.site_id, "county": county}])
 
     def save_account(self, before: Merchant, account: PayoutAccount, *, by_staff_id: str, at: datetime) -> None:
         values = asdict(account)
@@ -203,6 +216,15 @@ class _Transaction:
 
     def note(self, event: MerchantEvent) -> None:
         self._connection.execute(insert(merchant_event).values(**asdict(event)))
+        if event.kind in _DECISIONS:
+            whose = event.merchant_id or str(event.application_id)
+            # Reason and detail are words to and about people: they stay in the trail.
+            self._decisions.append(make_fact(event.by_staff_id, f"merchant.{event.kind}", whose, event.happened_at))
+
+    def record_decisions(self) -> None:
+        """Put what the office decided into the audit log, as the last thing."""
+        for fact in self._decisions:
+            SqlAuditLog(self._connection).append(fact)
 
     def note_account(self, event: AccountEvent) -> None:
         note(self._connection, event)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.journals import insert_journals
 from cloud.adapters.sql.progress import payable_twd
 from cloud.adapters.sql.tables import (
@@ -65,6 +66,10 @@ class SqlPayoutStore:
 class _Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def audit(self) -> SqlAuditLog:
+        return SqlAuditLog(self._connection)
 
     def payables(self, limit: int) -> Sequence[Payable]:
         rows = self._connection.execute(select_payables().limit(limit)).mappings()

@@ -87,7 +87,7 @@ voucher_holder = Table(
     voucher_no_column(primary_key=True),
     Column("programme_id", String(32), nullable=False),
     Column("holder_tag", LargeBinary, nullable=False, comment="the same for all vouchers of one person in one programme"),
-    Index("ix_voucher_holder_programme_id_holder_tag", "programme_id", "holder_tag"),
+    Index("ix_voucher_holder_holder_tag", "holder_tag", "programme_id"),
     comment="which vouchers belong to the same person, without saying who that is",
 )
 

@@ -158,7 +158,7 @@ def _make_draws() -> None:
         sa.PrimaryKeyConstraint("voucher_no", name=op.f("pk_voucher_holder")),
         comment="which vouchers belong to the same person, without saying who that is",
     )
-    op.create_index("ix_voucher_holder_programme_id_holder_tag", "voucher_holder", ["programme_id", "holder_tag"], unique=False)
+    op.create_index("ix_voucher_holder_holder_tag", "voucher_holder", ["holder_tag", "programme_id"], unique=False)
     op.create_table(
         "draw_suffix",
         sa.Column("programme_id", sa.String(length=32), nullable=False),
