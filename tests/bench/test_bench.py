@@ -5,7 +5,7 @@ import json
 import pytest
 from pytest_mock import MockerFixture
 
-from tests.bench import flood, growth, ingest, latency
+from tests.bench import flood, growth, ingest, latency, lists
 from tests.bench.__main__ import main
 from tests.bench.codec import run_codec
 from tests.bench.confirm import run_confirm
@@ -177,6 +177,12 @@ def test_growth_has_an_exponent() -> None:
     found = growth.run_growth(sizes=growth.Sizes(smallest=400, orders=40))
     assert list(found["orders_per_s"])[-1] == "25,600"
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("growth")}
+
+
+@pytest.mark.timeout(300)
+def test_lists_show_what_the_bare_statements_find() -> None:
+    found = lists.run_lists(redemptions=2_000)
+    assert set(found["ratios"]) == {goal.ratio for goal in goals_of("lists")}
 
 
 def test_exponent_is_the_slope_of_the_logarithms() -> None:
