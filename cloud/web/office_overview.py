@@ -6,12 +6,21 @@ from typing import Final
 
 from flask import render_template, url_for
 
+<<<<<<< HEAD
 from cloud.domain.calendar import Period, day_of, period_of
+=======
+from cloud.domain.calendar import Period, period_of
+from cloud.ports.cases import Case as OpenCase
+from cloud.ports.cases import CaseKind
+>>>>>>> wip-money
 from cloud.ports.reports import OfficeOverview, ProgrammeUse
 from cloud.services.programmes import count_notices
 from cloud.web.access import may
 from cloud.web.charts import Column, Segment, columns, segments
 from cloud.web.parts import WebParts
+
+DISPUTES_MAX: Final = 1_000
+"""More than these are counted as these."""
 
 WEEKS: Final = 8
 """Settled weeks that the chart shows, before the running one."""
@@ -48,7 +57,11 @@ def render_overview(parts: WebParts) -> str:
         "office_overview.html",
         seen=seen,
         settles_on=running.following.starts_on,
+<<<<<<< HEAD
         cases=_cases(seen, parts),
+=======
+        cases=_cases(seen, parts.money.cases.open_cases("disputed", limit=DISPUTES_MAX)),
+>>>>>>> wip-money
         uses=[Use(use, _bar(use)) for use in uses],
         weeks=_weeks(parts, seen, running),
         running=running,
@@ -57,6 +70,7 @@ def render_overview(parts: WebParts) -> str:
     )
 
 
+<<<<<<< HEAD
 def _cases(seen: OfficeOverview, parts: WebParts) -> list[Case]:
     near, full = count_notices(parts.programmes.office, today=day_of(parts.clock.now()))
     programmes = url_for("programme.programmes") if may("programme.programmes") else None
@@ -65,14 +79,27 @@ def _cases(seen: OfficeOverview, parts: WebParts) -> list[Case]:
         Case("budget_full", "refused", full, None, programmes),
         Case("budget_near", "attention", near, None, programmes),
         Case("returned", "refused", seen.returned_count, seen.returned_twd, settlements),
+=======
+def _cases(seen: OfficeOverview, disputes: Sequence[OpenCase]) -> list[Case]:
+    kiosks = url_for("office.kiosks") if may("office.kiosks") else None
+    disputed_twd = sum(one.amount_twd or 0 for one in disputes)
+    every = (
+        Case("returned", "refused", seen.returned_count, seen.returned_twd, _queue("returned")),
+        Case("disputed", "attention", len(disputes), disputed_twd, _queue("disputed")),
+>>>>>>> wip-money
         Case("lost", "refused", seen.lost, None, kiosks),
         Case("offline", "attention", seen.offline + seen.never, None, kiosks),
-        Case("pending", "attention", seen.pending, None, kiosks),
+        Case("pending", "attention", seen.pending, None, _queue("pending")),
         Case("overdue", "attention", seen.overdue_count, seen.overdue_twd, None),
         Case("locked", "attention", seen.locked_count, None, None),
-        Case("parked", "attention", seen.parked_count, None, None),
+        Case("parked", "attention", seen.parked_count, None, _queue("parked")),
     )
     return [case for case in every if case.count]
+
+
+def _queue(kind: CaseKind) -> str:
+    """Where the exceptions of one kind are; whoever sees this page sees that one."""
+    return url_for("office.cases", kind=kind)
 
 
 def _bar(use: ProgrammeUse) -> Sequence[Segment]:
