@@ -203,6 +203,8 @@ def test_a_crowd_is_worked_off_in_rounds_without_a_stall(broker: Broker, authori
         line.acknowledge(delivered(line, kiosk, b"connected"))
         for number in range(crowd):
             kiosk._publish(kiosk.address.request(RequestKind.CHECK), b"%d" % number, [], 1, retain=False)
+        # Now the broker's acknowledgements of answers will come behind all of these.
+        wait_until(lambda: len(kiosk._acknowledged) >= crowd, what="the broker to have them all", wait_s=60)
         seen: list[int] = []
 
         def all_seen() -> bool:
