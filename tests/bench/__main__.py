@@ -6,6 +6,7 @@ The exit status says whether what was measured did its work, not whether it was 
 import argparse
 import json
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -98,5 +99,11 @@ def _sentence(machine: Mapping[str, Any]) -> str:
     )
 
 
+def _end(number: int, _frame: object) -> None:
+    # As an exception, so that servers and workers are ended on the way out; by default nobody would.
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())
