@@ -6,13 +6,8 @@ from typing import Final
 
 from flask import render_template, url_for
 
-<<<<<<< HEAD
 from cloud.domain.calendar import Period, day_of, period_of
-=======
-from cloud.domain.calendar import Period, period_of
-from cloud.ports.cases import Case as OpenCase
 from cloud.ports.cases import CaseKind
->>>>>>> wip-money
 from cloud.ports.reports import OfficeOverview, ProgrammeUse
 from cloud.services.programmes import count_notices
 from cloud.web.access import may
@@ -57,11 +52,7 @@ def render_overview(parts: WebParts) -> str:
         "office_overview.html",
         seen=seen,
         settles_on=running.following.starts_on,
-<<<<<<< HEAD
         cases=_cases(seen, parts),
-=======
-        cases=_cases(seen, parts.money.cases.open_cases("disputed", limit=DISPUTES_MAX)),
->>>>>>> wip-money
         uses=[Use(use, _bar(use)) for use in uses],
         weeks=_weeks(parts, seen, running),
         running=running,
@@ -70,23 +61,16 @@ def render_overview(parts: WebParts) -> str:
     )
 
 
-<<<<<<< HEAD
 def _cases(seen: OfficeOverview, parts: WebParts) -> list[Case]:
     near, full = count_notices(parts.programmes.office, today=day_of(parts.clock.now()))
-    programmes = url_for("programme.programmes") if may("programme.programmes") else None
-    kiosks, settlements = (url_for(page) if may(page) else None for page in ("office.kiosks", "office.settlements"))
+    disputes = parts.money.cases.open_cases("disputed", limit=DISPUTES_MAX)
+    disputed_twd = sum(one.amount_twd or 0 for one in disputes)
+    programmes, kiosks = (url_for(page) if may(page) else None for page in ("programme.programmes", "office.kiosks"))
     every = (
         Case("budget_full", "refused", full, None, programmes),
         Case("budget_near", "attention", near, None, programmes),
-        Case("returned", "refused", seen.returned_count, seen.returned_twd, settlements),
-=======
-def _cases(seen: OfficeOverview, disputes: Sequence[OpenCase]) -> list[Case]:
-    kiosks = url_for("office.kiosks") if may("office.kiosks") else None
-    disputed_twd = sum(one.amount_twd or 0 for one in disputes)
-    every = (
         Case("returned", "refused", seen.returned_count, seen.returned_twd, _queue("returned")),
         Case("disputed", "attention", len(disputes), disputed_twd, _queue("disputed")),
->>>>>>> wip-money
         Case("lost", "refused", seen.lost, None, kiosks),
         Case("offline", "attention", seen.offline + seen.never, None, kiosks),
         Case("pending", "attention", seen.pending, None, _queue("pending")),

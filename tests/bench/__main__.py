@@ -49,12 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was chosen; the exit status is 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
-<<<<<<< HEAD
-    parser.add_argument("--redemptions", type=int, metavar="N", help="how many, with --only settle|confirm|reconcile")
-    parser.add_argument("--vouchers", type=int, metavar="N", help="with --only growth: go on by tens to so many, e.g. 10000000")
-=======
     parser.add_argument("--redemptions", type=int, metavar="N", help="how many, with --only settle|confirm|reconcile|lists")
->>>>>>> wip-money
+    parser.add_argument("--vouchers", type=int, metavar="N", help="with --only growth: go on by tens to so many, e.g. 10000000")
     parser.add_argument("--doc", action="store_true", help="write the figures into docs/performance.md")
     options = parser.parse_args(arguments)
     if options.redemptions is not None and options.only not in SCALED:

@@ -187,15 +187,14 @@ def test_growth_has_an_exponent() -> None:
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("growth")}
 
 
-<<<<<<< HEAD
 def test_growth_goes_on_by_tens() -> None:
     assert growth.Sizes(largest=10_000_000).counts[-3:] == [640_000, 1_000_000, 10_000_000]
-=======
+
+
 @pytest.mark.timeout(300)
 def test_lists_show_what_the_bare_statements_find() -> None:
     found = lists.run_lists(redemptions=2_000)
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("lists")}
->>>>>>> wip-money
 
 
 def test_exponent_is_the_slope_of_the_logarithms() -> None:
