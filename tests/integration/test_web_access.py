@@ -66,7 +66,9 @@ WHO: dict[str, frozenset[str] | None] = {
     },
     **{
         f"staff.{name}": SCAN
-        for name in ("start", "landing", "gather", "voucher", "check", "remove", "cancel", "checkout", "redeem")
+        for name in (
+            "start", "landing", "gather", "voucher", "check", "remove", "cancel", "checkout", "total", "review", "redeem",
+        )
     },
     "office.overview": PROGRAMME | {"finance", "auditor"},
     "office.merchants": PROGRAMME | {"reviewer", "auditor"},

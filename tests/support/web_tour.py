@@ -79,6 +79,20 @@ EMPTY_OFFICE_PAGES = {
     "empty-office-settlements": "/office/settlements",
 }
 
+_SAY = """what => {
+  const line = document.querySelector("[data-line]");
+  line.hidden = false;
+  for (const part of line.children) part.hidden = part.dataset.says !== what || part.dataset.final !== "true";
+  for (const part of document.querySelector("[data-desk]").children) part.inert = !part.matches(".head, [data-line]");
+}"""
+"""Makes the desk say what its script says while there is no answer."""
+
+_NO_CAMERA = """() => {
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
+}"""
+_ASK_NOTHING = "() => document.querySelectorAll('form[data-ask-again-s]').forEach(one => one.replaceWith(one.cloneNode(true)))"
+"""Keeps the page of an unknown outcome from asking by itself while it is looked at."""
+
 Chapter = Literal["public", "accounts", "merchant", "scan", "office", "problems", "empty"]
 CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 """The parts of a walk, each of which stands for itself."""
@@ -213,6 +227,13 @@ class Tour:
         first, second = life.free.pop(), life.free.pop()
         self._enter("boan-scan-1")
         self._stop("scan-1-start")
+        self._page.evaluate(_NO_CAMERA)
+        self._page.locator("[data-open-camera]").click()
+        self._page.locator(".camera.failed").wait_for()
+        self._stop("scan-1-camera-denied")
+        self._page.locator("[data-close-camera]").click()
+        self._page.evaluate("dispatchEvent(new Event('offline')); document.querySelector('[data-offline]').hidden = false")
+        self._stop("scan-1-offline")
         self._type("#code", first)
         self._stop("scan-2-digits")
         self._type("#digits", "----")
@@ -222,17 +243,24 @@ class Tour:
         self._type("#digits", life.digits[second])
         self._stop("scan-3-order")
         self._press()
-        self._stop("scan-4-checkout")
-        self._page.locator("#item").select_option(index=1)
+        self._stop("scan-4-item")
+        self._press("main .options button")
+        self._stop("scan-4-total")
         self._type("#total", "1500")
-        self._stop("scan-4-checkout-no-change")
-        self._page.evaluate("document.querySelector('[data-working]').hidden = false")
-        self._stop("scan-4-checkout-working")
-        self._stage.store.fails = True
+        self._stop("scan-4-review-no-change")
+        self._press("main form[action='/scan/total'] button")
         self._type("#total", "5050")
+        self._stop("scan-4-review")
+        for what in ("asking", "waiting", "unanswered"):
+            self._page.evaluate(_SAY, what)
+            self._stop(f"scan-5-{what}")
+        self._page.reload()
+        self._stage.store.fails = True
+        self._press("main form[data-final] button.primary")
+        self._page.evaluate(_ASK_NOTHING)
         self._stop("scan-5-unknown")
         self._stage.store.fails = False
-        self._press()
+        self._press("main form[data-final] button.primary")
         self._stop("scan-5-done")
         self._go("/scan")
         self._type("#code", first)
@@ -297,9 +325,9 @@ class Tour:
         with self._page.expect_navigation():
             self._page.locator(field).press("Enter")
 
-    def _press(self) -> None:
+    def _press(self, what: str = "main button.primary:visible") -> None:
         with self._page.expect_navigation():
-            self._page.locator("main button.primary").first.click()
+            self._page.locator(what).first.click()
 
     def _go(self, path: str) -> None:
         self._page.goto(self._address + path)
