@@ -78,6 +78,9 @@ class SiteSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     site_id: Slug
     name: Annotated[str, Meta(min_length=1, max_length=60)]
+    address: Annotated[str, Meta(max_length=200)] = ""
+    """As it is written in Taiwan, county first: the public search reads county and district from it."""
+    phone: Annotated[str, Meta(max_length=32)] = ""
 
 
 class StaffSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -20,6 +20,7 @@ from cloud.ports.ingest import IngestStore
 from cloud.ports.meters import Unmetered, WebMeters
 from cloud.ports.people import People, Throttle
 from cloud.ports.reports import Reports
+from cloud.ports.shops import Shops
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
 from protocol.voucher import KeyRing
@@ -93,6 +94,7 @@ class WebParts:
     passwords: PasswordCheck
     accounts: AccountParts
     confirmations: ConfirmationStore
+    shops: Shops
     scan: ScanParts
     office: OfficeParts
     clock: Clock

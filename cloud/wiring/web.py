@@ -5,7 +5,7 @@ import signal
 from datetime import datetime
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from waitress.server import create_server
@@ -19,6 +19,7 @@ from cloud.adapters.sql.accounts import SqlAccountStore, SqlWebSessions
 from cloud.adapters.sql.choices import SqlChoices
 from cloud.adapters.sql.factors import SqlFactorStore
 from cloud.adapters.sql.people import SqlPeople
+from cloud.adapters.sql.shops import SqlShops
 from cloud.domain.digits import digit_tagger
 from cloud.ports.meters import WebMeters
 from cloud.services.accounts import PasswordRules
@@ -50,7 +51,12 @@ def serve(wiring: Wiring) -> None:
     registry = new_registry()
     try:
         server = create_server(
-            make_app(_web_parts(wiring, WebMetrics(registry))), host=where.host, port=where.port, threads=WEB_THREADS, ident=""
+            make_app(_web_parts(wiring, WebMetrics(registry))),
+            host=where.host,
+            port=where.port,
+            threads=WEB_THREADS,
+            ident="",
+            **behind(where.trusted_proxy),
         )
     except OSError as problem:
         raise PortError(f"{where.host}:{where.port} cannot be listened on: {problem.strerror}", retry=False) from problem
@@ -58,6 +64,18 @@ def serve(wiring: Wiring) -> None:
     with metrics_served(wiring.config, "web", registry):
         server.run()
     server.close()
+
+
+def behind(proxy: str) -> dict[str, Any]:
+    """The server's settings that let it see, behind one proxy, who really asks."""
+    if not proxy:
+        return {"clear_untrusted_proxy_headers": True}
+    return {
+        "trusted_proxy": proxy,
+        "trusted_proxy_count": 1,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+        "clear_untrusted_proxy_headers": True,
+    }
 
 
 def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
@@ -75,6 +93,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
             rules=PasswordRules(passwords.hash, common_passwords().__contains__),
         ),
         confirmations=wiring.confirmations,
+        shops=SqlShops(wiring.engine),
         scan=ScanParts(
             store=wiring.ingest_store,
             digit_tag=digit_tagger(wiring.vault.pepper),

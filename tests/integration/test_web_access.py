@@ -40,7 +40,10 @@ WHO: dict[str, frozenset[str] | None] = {
     "static": EVERYBODY,
     **{
         f"public.{name}": EVERYBODY
-        for name in ("home", "start", "health", "sign_in_form", "sign_in_sent", "sign_out", "set_language", "set_scheme")
+        for name in (
+            "home", "start", "health", "sign_in_form", "sign_in_sent", "sign_out", "set_language", "set_scheme",
+            "shops", "status_form", "status", "guide", "accessibility", "privacy",
+        )
     },
     **{
         f"security.{name}": EVERYBODY

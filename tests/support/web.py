@@ -34,6 +34,7 @@ from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
+from cloud.adapters.sql.shops import SqlShops
 from cloud.adapters.sql.tables import device, device_presence
 from cloud.adapters.voucher_numbers import random_voucher_nos
 from cloud.domain.digits import digit_tag
@@ -149,6 +150,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
             rules=PasswordRules(PASSWORDS.hash, common_passwords().__contains__),
         ),
         confirmations=SqlConfirmationStore(engine),
+        shops=SqlShops(engine),
         scan=ScanParts(
             store=make_ingest_store(engine),
             digit_tag=partial(digit_tag, PEPPER),

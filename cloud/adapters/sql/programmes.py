@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloud.adapters.sql.shops import save_places
 from cloud.adapters.sql.tables import (
     door,
     issue_batch,
@@ -74,6 +75,9 @@ class _Transaction:
                 missing = (merchant.c.merchant_id == one.merchant_id) & merchant.c.account_no.is_(None)
                 self._connection.execute(update(merchant).where(missing).values(**_account_row(one.account)))
         upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
+        save_places(
+            self._connection, [(at.site_id, at.address, at.phone) for one in merchants for at in one.sites if at.address]
+        )
 
     def save_doors(self, doors: Sequence[DoorSetup]) -> None:
         rows = [{"door": one.door, "opens_on": one.opens_on, "closes_on": one.closes_on} for one in doors]

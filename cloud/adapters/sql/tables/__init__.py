@@ -38,6 +38,7 @@ from cloud.adapters.sql.tables.people import (
     web_session,
 )
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
+from cloud.adapters.sql.tables.public import site_place
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
 from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, voucher
 
@@ -75,6 +76,7 @@ __all__ = [
     "settlement",
     "settlement_range",
     "site",
+    "site_place",
     "staff",
     "voucher",
     "web_session",
