@@ -25,6 +25,15 @@ SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 TOLERATED = "Failed to load resource: the server responded with a status of"
 """What the browser itself remarks on a page that answers 404, 403 or 503; the pages log nothing."""
 
+PUBLIC_PAGES = {
+    "shops": "/shops",
+    "shops-found": "/shops?category=lodging&county=HUA",
+    "shops-none": "/shops?q=%E6%B2%92%E6%9C%89",
+    "voucher-status": "/voucher-status",
+    "accessibility": "/accessibility",
+    "privacy": "/privacy",
+    "guide": "/how-to-use",
+}
 MERCHANT_PAGES = {
     "merchant-overview": "/merchant/",
     "merchant-transactions": "/merchant/transactions",
@@ -161,10 +170,29 @@ class Tour:
         self._see("home", "/")
         self._page.locator(".settings summary").click()
         self._stop("home-settings")
+        for name, path in PUBLIC_PAGES.items():
+            self._see(name, path)
+        self._page.locator(".question summary").first.click()
+        self._stop("guide-question")
+        self._ask_about("566780776770", "0000")
+        self._stop("voucher-status-nothing")
+        free = self._stage.life.free[0]
+        self._ask_about(free, self._stage.life.digits[free])
+        self._stop("voucher-status-unused")
+        used = next(number for number in self._stage.life.digits if number not in self._stage.life.free)
+        self._ask_about(used, self._stage.life.digits[used])
+        self._stop("voucher-status-used")
         self._see("sign-in", "/sign-in/lodging")
         self._see("sign-in-voucher", "/sign-in/scan?next=/v/566780776770")
         self._enter("boan-admin", "wrong-guess")
         self._stop("sign-in-no-match")
+
+    def _ask_about(self, voucher_no: str, digits: str) -> None:
+        for throttle in self._stage.throttles:
+            throttle.forget("status 127.0.0.1")
+        self._go("/voucher-status")
+        self._page.locator("#code").fill(voucher_no)
+        self._type("#digits", digits)
 
     def _accounts(self) -> None:
         self._enter("boan-admin", door="amusement")

@@ -104,8 +104,6 @@
 
   function prepare() {
     lineChanged();
-    const button = find("[data-open-camera]");
-    if (button) button.hidden = false;
     const again = find("form[data-ask-again-s]");
     if (!again || selfAsked >= selfAskedMax) return;
     setTimeout(() => {
