@@ -350,12 +350,20 @@ class Tour:
 
     def _type(self, field: str, text: str) -> None:
         self._page.locator(field).fill(text)
-        with self._page.expect_navigation():
+        with self._until_next_page():
             self._page.locator(field).press("Enter")
 
     def _press(self, what: str = "main button.primary:visible") -> None:
-        with self._page.expect_navigation():
+        with self._until_next_page():
             self._page.locator(what).first.click()
+
+    @contextmanager
+    def _until_next_page(self) -> Iterator[None]:
+        """Wait until what stands on the page has gone: with the page, or, at the voucher desk, for the answer in its place."""
+        self._page.evaluate("() => { window.before = document.querySelector('main').lastElementChild; }")
+        yield
+        self._page.wait_for_function("() => !window.before || !window.before.isConnected")
+        self._page.wait_for_load_state()
 
     def _go(self, path: str) -> None:
         self._page.goto(self._address + path)
