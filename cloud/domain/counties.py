@@ -1,42 +1,62 @@
-"""The counties and cities of Taiwan, by the letters of their postal addresses. Pure.
+"""The counties and cities of Taiwan, and where an address is: read from how addresses are written. Pure.
 
-Codes are those of ISO 3166-2:TW. An address begins with its county, written with either of the two letters for Tai.
+Codes are those of ISO 3166-2:TW. An address begins with its county, written with either of the two letters for Tai; a postal
+code may stand in front. What counties are called in other languages stands with the words of the pages.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-COUNTIES: Final[Mapping[str, tuple[str, str]]] = {
-    "KEE": ("基隆市", "Keelung"),
-    "TPE": ("臺北市", "Taipei"),
-    "NWT": ("新北市", "New Taipei"),
-    "TAO": ("桃園市", "Taoyuan"),
-    "HSZ": ("新竹市", "Hsinchu City"),
-    "HSQ": ("新竹縣", "Hsinchu County"),
-    "MIA": ("苗栗縣", "Miaoli"),
-    "TXG": ("臺中市", "Taichung"),
-    "CHA": ("彰化縣", "Changhua"),
-    "NAN": ("南投縣", "Nantou"),
-    "YUN": ("雲林縣", "Yunlin"),
-    "CYI": ("嘉義市", "Chiayi City"),
-    "CYQ": ("嘉義縣", "Chiayi County"),
-    "TNN": ("臺南市", "Tainan"),
-    "KHH": ("高雄市", "Kaohsiung"),
-    "PIF": ("屏東縣", "Pingtung"),
-    "ILA": ("宜蘭縣", "Yilan"),
-    "HUA": ("花蓮縣", "Hualien"),
-    "TTT": ("臺東縣", "Taitung"),
-    "PEN": ("澎湖縣", "Penghu"),
-    "KIN": ("金門縣", "Kinmen"),
-    "LIE": ("連江縣", "Lienchiang"),
+COUNTIES: Final[Mapping[str, str]] = {
+    "KEE": "基隆市",
+    "TPE": "臺北市",
+    "NWT": "新北市",
+    "TAO": "桃園市",
+    "HSZ": "新竹市",
+    "HSQ": "新竹縣",
+    "MIA": "苗栗縣",
+    "TXG": "臺中市",
+    "CHA": "彰化縣",
+    "NAN": "南投縣",
+    "YUN": "雲林縣",
+    "CYI": "嘉義市",
+    "CYQ": "嘉義縣",
+    "TNN": "臺南市",
+    "KHH": "高雄市",
+    "PIF": "屏東縣",
+    "ILA": "宜蘭縣",
+    "HUA": "花蓮縣",
+    "TTT": "臺東縣",
+    "PEN": "澎湖縣",
+    "KIN": "金門縣",
+    "LIE": "連江縣",
 }
-"""Chinese and English name by code, from north to south, islands last."""
+"""Name by code, in the order in which people look for them: from the north down the west coast, then the east, islands last."""
 
-_BY_NAME: Final = {names[0]: code for code, names in COUNTIES.items()}
+_BY_NAME: Final = {name: code for code, name in COUNTIES.items()}
 _NAME_LENGTH: Final = 3
+_DISTRICT: Final = re.compile(r"[^鄉鎮市區0-9]{1,3}[鄉鎮市區]區?")
+"""Four districts have another kind of place in their name: 新市區, 左鎮區, 平鎮區, 前鎮區."""
+
+_POSTAL_CODE: Final = "0123456789０１２３４５６７８９-"
 
 
-def county_of(address: str) -> str | None:
-    """Return the code of the county that an address begins with, behind a postal code where there is one."""
-    start = address.strip().lstrip("0123456789 -").replace("台", "臺")[:_NAME_LENGTH]
-    return _BY_NAME.get(start)
+@dataclass(frozen=True, slots=True)
+class Area:
+    """What an address tells of where it is; None: it does not say."""
+
+    county: str | None = None
+    """A code of :data:`COUNTIES`."""
+    district: str | None = None
+
+
+def area_of(address: str) -> Area:
+    """Read county and district: ``宜蘭縣礁溪鄉德陽路 8 號`` is in ``ILA``, 礁溪鄉."""
+    text = "".join(address.split()).lstrip(_POSTAL_CODE).replace("台", "臺")
+    county = _BY_NAME.get(text[:_NAME_LENGTH])
+    if county is None:
+        return Area()
+    found = _DISTRICT.match(text, _NAME_LENGTH)
+    return Area(county, found[0] if found else None)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cloud.domain.counties import COUNTIES
+from cloud.domain.counties import area_of
 from cloud.domain.identity import is_payee_id, is_ubn
 from cloud.domain.retention import DISPUTE_DAYS, DISPUTE_DAYS_MAX
 from protocol.limits import ITEM_CATEGORY_LENGTH_MAX, VOUCHERS_PER_ORDER_MAX
@@ -97,10 +97,8 @@ class SiteSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     site_id: Slug
     name: Annotated[str, Meta(min_length=1, max_length=60)]
-    county: str | None = None
-    """Code of :mod:`cloud.domain.counties`."""
     address: Annotated[str, Meta(max_length=200)] = ""
-    """As it is written in Taiwan, county first: the public search reads county and district from it."""
+    """As it is written in Taiwan, county first: the public search reads county and district from it. Empty: not known yet."""
     phone: Annotated[str, Meta(max_length=32)] = ""
 
 
@@ -218,8 +216,8 @@ def _merchant_problems(merchant: MerchantSetup, sold: set[str]) -> Iterator[str]
     if merchant.account is not None and not is_payee_id(merchant.account.payee_id):
         yield f"{name}: the payee's ID of its account is neither a business number nor an ID."
     for site in merchant.sites:
-        if site.county is not None and site.county not in COUNTIES:
-            yield f"{name}: {site.county!r} of {site.site_id} is not the code of a county."
+        if site.address and area_of(site.address).county is None:
+            yield f"{name}: the address of {site.site_id} does not begin with a county."
     own_sites = {site.site_id for site in merchant.sites}
     for person in merchant.staff:
         if person.site_id is not None and person.site_id not in own_sites:

@@ -157,6 +157,9 @@ class Place:
     name: str
     name_en: str = ""
     address: str = ""
+    """County first: the public search and the office's charts go by the county that it says."""
+    phone: str = ""
+    """Everybody may read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +223,9 @@ class MerchantTransaction(Protocol):
 
     def save_contact(self, merchant_id: str, contact: Contact) -> None: ...
 
-    def add_place(self, place: Place) -> None: ...
+    def add_place(self, place: Place, *, by: str, at: datetime) -> None: ...
 
-    def save_place(self, place: Place) -> None: ...
+    def save_place(self, place: Place, *, by: str, at: datetime) -> None: ...
 
     def save_account(self, before: Merchant, account: PayoutAccount, *, by_staff_id: str, at: datetime) -> None:
         """Pay to this account from now on, and keep that it was named."""

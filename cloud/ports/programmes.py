@@ -57,8 +57,12 @@ class SetupTransaction(Protocol):
 
     def save_item_categories(self, items: Sequence[ItemCategorySetup]) -> None: ...
 
-    def save_merchants(self, merchants: Sequence[MerchantSetup]) -> None:
-        """Save merchants and their sites. A payout account that is there already stays: it is the merchant's to change."""
+    def save_merchants(self, merchants: Sequence[MerchantSetup], *, by: str, at: datetime) -> None:
+        """Save merchants and their sites.
+
+        A payout account that is there already stays: it is the merchant's to change. So does a site that somebody else than
+        ``by`` wrote last.
+        """
 
     def save_doors(self, doors: Sequence[DoorSetup]) -> None: ...
 

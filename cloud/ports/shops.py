@@ -11,7 +11,7 @@ class ShopFilter:
 
     merchant_category: str = ""
     county: str = ""
-    """A code of :data:`cloud.domain.places.COUNTIES`."""
+    """A code of :data:`cloud.domain.counties.COUNTIES`."""
     district: str = ""
     text: str = ""
     """Stands somewhere in the name of the merchant or the place, or in its address."""

@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Final
 
 from cloud.domain.banks import BankList
-from cloud.domain.business import Contact, Slip, contact_slips, tidy_contact
+from cloud.domain.business import Contact, Slip, contact_slips, is_phone, tidy_contact
+from cloud.domain.counties import area_of
 from cloud.domain.identity import is_payee_id
 from cloud.ports.merchants import Merchant, MerchantEvent, MerchantEventKind, MerchantStore, PayoutAccount, Place
 from cloud.services.accounts import Hand
@@ -25,7 +26,7 @@ NOTICE_FOR: Final = timedelta(days=7)
 SITE_NAME_LENGTH_MAX: Final = 60
 """It stands on the kiosk's screen."""
 
-_LENGTHS_MAX: Final = {"name": SITE_NAME_LENGTH_MAX, "name_en": 100, "address": 120}
+_LENGTHS_MAX: Final = {"name": SITE_NAME_LENGTH_MAX, "name_en": 100, "address": 120, "phone": 30}
 _ACCOUNT_NAME_LENGTH_MAX: Final = 70
 """What a payment message has room for."""
 
@@ -83,13 +84,13 @@ def add_site(store: MerchantStore, place: Place, *, hand: Hand) -> list[Slip]:
             if there.merchant_id != place.merchant_id:
                 raise StaleError
             return []
-        transaction.add_place(place)
+        transaction.add_place(place, by=hand.person.staff_id, at=hand.at)
         transaction.note(_event("site_added", place.merchant_id, hand, place.site_id))
     return []
 
 
 def change_site(store: MerchantStore, place: Place, *, hand: Hand) -> list[Slip]:
-    """Correct a site's names and address; return what has to be put right, empty: it is changed.
+    """Correct a site's names, address and phone; return what has to be put right, empty: it is changed.
 
     Raises:
         StaleError: it is no site of this merchant.
@@ -103,7 +104,7 @@ def change_site(store: MerchantStore, place: Place, *, hand: Hand) -> list[Slip]
         if before is None or before.merchant_id != place.merchant_id:
             raise StaleError
         if place != before:
-            transaction.save_place(place)
+            transaction.save_place(place, by=hand.person.staff_id, at=hand.at)
             transaction.note(_event("site_changed", place.merchant_id, hand, place.site_id))
     return []
 
@@ -153,13 +154,24 @@ def _plain(form: AccountForm) -> AccountForm:
 
 
 def _tidied(place: Place) -> Place:
-    return replace(place, name=place.name.strip(), name_en=place.name_en.strip(), address=place.address.strip())
+    return replace(
+        place,
+        name=place.name.strip(),
+        name_en=place.name_en.strip(),
+        address=place.address.strip(),
+        phone=tidy_contact(Contact(phone=place.phone)).phone,
+    )
 
 
 def _site_slips(place: Place) -> list[Slip]:
     texts = {name: getattr(place, name) for name in _LENGTHS_MAX}
     found = [Slip(name, "length") for name, text in texts.items() if len(text) > _LENGTHS_MAX[name] or not text.isprintable()]
-    return found + [Slip(name, "missing") for name in ("name", "address") if not texts[name]]
+    found += [Slip(name, "missing") for name in ("name", "address") if not texts[name]]
+    if place.address and area_of(place.address).county is None:
+        found.append(Slip("address", "county"))
+    if place.phone and not is_phone(place.phone):
+        found.append(Slip("phone", "form"))
+    return found
 
 
 def _event(kind: MerchantEventKind, merchant_id: str, hand: Hand, detail: str) -> MerchantEvent:

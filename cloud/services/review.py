@@ -24,7 +24,15 @@ from cloud.domain.merchants import (
 )
 from cloud.domain.working_days import WorkingDays
 from cloud.ports.accounts import AccountEvent
-from cloud.ports.merchants import Application, Merchant, MerchantEvent, MerchantEventKind, MerchantStore, MerchantTransaction
+from cloud.ports.merchants import (
+    Application,
+    Merchant,
+    MerchantEvent,
+    MerchantEventKind,
+    MerchantStore,
+    MerchantTransaction,
+    Place,
+)
 from cloud.ports.programmes import TakenError
 from cloud.services.accounts import Hand
 from cloud.services.apply import StaleError
@@ -67,9 +75,12 @@ def decide(
     *,
     hand: Hand,
     working_days: WorkingDays,
-    mint_merchant_id: Callable[[], str],
+    mint_id: Callable[[str], str],
 ) -> date | None:
     """Approve an application, return it for correction, or reject it.
+
+    Args:
+        mint_id: makes an id that nobody has; of a merchant (``m``) and of its first site (``s``).
 
     Returns:
         The last day on which a returned application may come back.
@@ -88,7 +99,7 @@ def decide(
             state = None if before is None else _decided(before, verdict, today)
             if before is None or state is None:
                 raise StaleError
-            merchant_id = _begin(transaction, before, mint_merchant_id(), hand) if state == "approved" else None
+            merchant_id = _begin(transaction, before, mint_id, hand) if state == "approved" else None
             transaction.save_application(
                 replace(
                     before,
@@ -135,9 +146,12 @@ def _decided(before: Application, verdict: Verdict, today: date) -> ApplicationS
     return application_after(standing(before.state, before.correct_by, today), verdict.decision)
 
 
-def _begin(transaction: MerchantTransaction, application: Application, merchant_id: str, hand: Hand) -> str:
-    """Let the business be a merchant, and its account the merchant's admin."""
-    business = application.business
+def _begin(transaction: MerchantTransaction, application: Application, mint_id: Callable[[str], str], hand: Hand) -> str:
+    """Let the business be a merchant with a site where it said that it is, and its account the merchant's admin.
+
+    The telephone of an application is for the office: what everybody may call, the merchant says itself.
+    """
+    business, merchant_id = application.business, mint_id("m")
     merchant = Merchant(
         merchant_id,
         business.name_zh,
@@ -148,6 +162,9 @@ def _begin(transaction: MerchantTransaction, application: Application, merchant_
         contact=business.contact,
     )
     transaction.add_merchant(merchant)
+    contact = business.contact
+    place = Place(mint_id("s"), merchant_id, business.name_zh, contact.name_en, contact.address)
+    transaction.add_place(place, by=hand.person.staff_id, at=hand.at)
     transaction.make_admin(application.staff_id, merchant_id)
     by = hand.person
     transaction.note_account(

@@ -1,10 +1,10 @@
 """Open programmes: bring the database to what a setup file says.
 
 Safe to repeat. What exists is brought to the file's values, except what its owner may have changed since: passwords, payout
-accounts, and the terms of a programme that the office has changed on its pages. Nothing is ever removed, and what money hangs
-on never changes: the face value of a programme that has vouchers, and the merchant of a site; nor the last day of a programme
-whose holders are forgotten; nor does a budget fall below what was issued. A programme whose terms are new or other than before
-gets a version of them, and an entry in the audit log.
+accounts, sites that their merchant has changed, and the terms of a programme that the office has changed on its pages. Nothing
+is ever removed, and what money hangs on never changes: the face value of a programme that has vouchers, and the merchant of a
+site; nor the last day of a programme whose holders are forgotten; nor does a budget fall below what was issued. A programme
+whose terms are new or other than before gets a version of them, and an entry in the audit log.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str]
             _check_fixed(transaction, setup)
             changed = transaction.save_programmes(setup.programmes, by=ACTOR, at=now)
             transaction.save_item_categories(setup.item_categories)
-            transaction.save_merchants(setup.merchants)
+            transaction.save_merchants(setup.merchants, by=ACTOR, at=now)
             transaction.save_doors(setup.doors)
             known = transaction.staff_ids()
             people = [person for person in _people(setup) if person[1].staff_id not in known]

@@ -46,7 +46,6 @@ class Notices:
     """Why it is suspended or terminated."""
     change: AccountChange | None
     """The newest payout account, while that is news."""
-    has_site: bool
 
 
 def find_notices(parts: WebParts, merchant_id: str) -> Notices:
@@ -57,7 +56,7 @@ def find_notices(parts: WebParts, merchant_id: str) -> Notices:
     changes = store.account_changes(merchant_id=merchant_id, since=since, limit=1)
     told = () if merchant.state == "approved" else store.trail(merchant_id=merchant_id)
     ruling = next((one.event for one in told if one.event.kind in ("suspended", "terminated")), None)
-    return Notices(merchant, ruling, changes[0] if changes else None, bool(parts.choices.sites(merchant_id)))
+    return Notices(merchant, ruling, changes[0] if changes else None)
 
 
 def make_business(parts: WebParts) -> Blueprint:
@@ -202,7 +201,7 @@ def _done(word: str, place: Place) -> Response:
 
 
 def _typed_place(site_id: str, merchant_id: str) -> Place:
-    return Place(site_id, merchant_id, _text("name"), _text("name_en"), _text("address"))
+    return Place(site_id, merchant_id, _text("name"), _text("name_en"), _text("address"), _text("phone"))
 
 
 def _own_place(parts: WebParts, site_id: str) -> Place:

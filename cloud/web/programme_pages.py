@@ -9,7 +9,6 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from cloud.domain.calendar import day_of
-from cloud.domain.counties import COUNTIES
 from cloud.domain.programmes import TermsProblem
 from cloud.domain.setup import ItemCategorySetup, ProgrammeSetup
 from cloud.ports.people import MERCHANT_DOORS, OFFICE_DOOR
@@ -219,10 +218,7 @@ def _item_name(row: ItemAmount) -> str:
 
 
 def _county_name(county: str | None) -> str:
-    if county is None:
-        return say("programme.no_county")
-    chinese, english = COUNTIES.get(county, (county, county))
-    return chinese if choose_language() in ("zh-Hant-TW", "ja") else english
+    return say("programme.no_county") if county is None else say(f"county.{county}")
 
 
 def _history(versions: Sequence[ProgrammeVersion]) -> Sequence[Version]:

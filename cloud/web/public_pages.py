@@ -17,7 +17,7 @@ from uuid import UUID
 from flask import Blueprint, render_template, request, url_for
 
 from cloud.domain.calendar import day_of
-from cloud.domain.places import COUNTIES
+from cloud.domain.counties import COUNTIES
 from cloud.domain.voucher_status import VoucherStatus
 from cloud.ports.choices import ProgrammeChoice
 from cloud.ports.people import MERCHANT_DOORS

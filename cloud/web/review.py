@@ -100,7 +100,7 @@ def _add_decisions(review: Blueprint, parts: WebParts) -> None:
                 verdict,
                 hand=_hand(parts),
                 working_days=parts.merchants.working_days,
-                mint_merchant_id=lambda: new_id(parts, "m"),
+                mint_id=lambda kind: new_id(parts, kind),
             )
         except NoReasonError:
             return _application_page(parts, seen, problem="reason", reason=verdict.reason)

@@ -112,7 +112,7 @@ def test_many_reviewers_decide_once(store: SqlMerchantStore, engine: Engine) -> 
                 Verdict("approve", "", SENT.version),
                 hand=HAND,
                 working_days=WorkingDays(),
-                mint_merchant_id=lambda: f"m-{number}",
+                mint_id=lambda kind: f"{kind}-{number}",
             )
         except StaleError:
             return False
@@ -150,16 +150,17 @@ def test_account_counts_from_now_on_and_every_one_is_kept(store: SqlMerchantStor
 
 
 def test_contact_and_places_of_a_merchant_from_a_file(store: SqlMerchantStore) -> None:
-    place = Place("s-new", "boan-hotel", "泊岸旅館 新館", "New house", "基隆市")
+    place = Place("s-new", "boan-hotel", "泊岸旅館 新館", "New house", "基隆市", "02-2422-1234")
     with store.begin() as transaction:
         transaction.save_contact("boan-hotel", CONTACT)
-        transaction.add_place(place)
-        transaction.save_place(Place("boan-lobby", "boan-hotel", "泊岸旅館 大廳", "", "基隆市"))
+        transaction.add_place(place, by="boan-admin", at=NOW)
+        lobby = Place("boan-lobby", "boan-hotel", "泊岸旅館 大廳", "", "基隆市")
+        transaction.save_place(lobby, by="boan-admin", at=NOW)
         assert transaction.find_place("s-new") == place
         assert transaction.find_place("nowhere") is None
     places = {one.site_id: one for one in store.places("boan-hotel")}
     assert places["s-new"] == place
-    assert places["boan-lobby"].address == "基隆市"
+    assert places["boan-lobby"] == lobby
     found = store.find_merchant("boan-hotel")
     assert found is not None
     assert found.contact == CONTACT

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, delete, insert
 
 from cloud.adapters.sql.programme_use import SqlProgrammeUses
 from cloud.adapters.sql.signals import SqlSignals
-from cloud.adapters.sql.tables import issue_batch, redemption, redemption_line, site_county, voucher, voucher_holder
+from cloud.adapters.sql.tables import issue_batch, redemption, redemption_line, site_place, voucher, voucher_holder
 from cloud.domain.signals import Thresholds
 from cloud.ports.signals import SignalRows, Signals
 from tests.support.setups import EXPIRED_PROGRAMME_ID, PROGRAMME_ID, load_example
@@ -92,7 +92,7 @@ def test_days_are_those_of_taipei(sales: Sales, engine: Engine) -> None:
 
 def test_use_by_item_and_by_county_adds_up(sales: Sales, engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(delete(site_county).where(site_county.c.site_id == "boan-harbour"))
+        connection.execute(delete(site_place).where(site_place.c.site_id == "boan-harbour"))
     sales.sell(NOON, vouchers=3)
     sales.sell(NOON, site="yunling-gate", staff="yunling-scan-1", vouchers=2)
     sales.sell(NOON, site="boan-harbour", staff="kiosk-1", item="gone")

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
 from cloud.adapters.ingest_stores import make_ingest_store
-from cloud.adapters.sql.shops import SqlShops, save_places
+from cloud.adapters.sql.shops import SqlShops
+from cloud.adapters.sql.site_places import write_places
 from cloud.adapters.sql.tables import digit_try, inbox, merchant, site
 from cloud.domain.digits import digit_tag
 from cloud.domain.voucher_status import PUBLIC_TRIES_MAX
+from cloud.ports.merchants import Place
 from cloud.ports.shops import ShopFilter, ShopMark, ShopPage
 from cloud.services.voucher_status import Question, find_status
 from tests.support.setups import load_example
@@ -40,13 +42,13 @@ def find(shops: SqlShops, **wanted: str) -> set[str]:
 def test_filters(shops: SqlShops) -> None:
     assert len(find(shops)) == 5
     assert find(shops, merchant_category="lodging") == {"boan-lobby", "boan-harbour"}
-    assert find(shops, county="HUA") == {"boan-lobby", "boan-harbour"}
-    assert find(shops, county="HUA", district="花蓮市", text="港邊") == {"boan-harbour"}
-    assert find(shops, county="HUA", district="吉安鄉") == set()
+    assert find(shops, county="ILA") == {"boan-lobby", "boan-harbour"}
+    assert find(shops, county="ILA", district="頭城鎮", text="港邊") == {"boan-harbour"}
+    assert find(shops, county="ILA", district="礁溪鄉") == set()
     assert find(shops, text="台北") == find(shops, text="臺北") == {"rizuo-taipei"}
     assert find(shops, text="溫泉 烏來") == {"qingmu-counter"}
     assert find(shops, text="%") == find(shops, text="_") == find(shops, text="' OR 1=1 --") == set()
-    assert shops.districts("HUA") == ["花蓮市"]
+    assert shops.districts("ILA") == ["頭城鎮"]
     assert shops.districts("PEN") == []
 
 
@@ -56,7 +58,7 @@ def test_approved_merchants_only(engine: Engine, shops: SqlShops, state: str) ->
         connection.execute(update(merchant).where(merchant.c.merchant_id == "boan-hotel").values(state=state))
     assert find(shops) == {"rizuo-taipei", "yunling-gate", "qingmu-counter"}
     assert shops.find_shops(EVERYTHING, page_size=50).shop_count == 3
-    assert shops.districts("HUA") == []
+    assert shops.districts("ILA") == []
 
 
 def test_pages_hold_every_shop_once_in_both_directions(engine: Engine, shops: SqlShops) -> None:
@@ -64,7 +66,8 @@ def test_pages_hold_every_shop_once_in_both_directions(engine: Engine, shops: Sq
         # Many of one name: the key does not end with it.
         rows = [{"site_id": f"many-{n:02}", "merchant_id": "boan-hotel", "name": f"分館 {n // 10}"} for n in range(30)]
         connection.execute(insert(site), rows)
-        save_places(connection, [("many-07", "台東縣台東市中華路 1 號", "")])
+        there = Place("many-07", "boan-hotel", "分館 0", address="台東縣台東市中華路 1 號")
+        write_places(connection, [there], by="boan-admin", at=NOW)
     page = shops.find_shops(EVERYTHING, page_size=8)
     assert not page.has_previous
     seen, pages = names(page), [page]

@@ -102,7 +102,9 @@ def test_from_application_to_first_sign_in(everywhere: Site) -> None:
     assert admin.get("/start").location == "/merchant/"
     admin.get("/merchant/")
     assert "還沒有撥款帳戶" in admin.page
-    assert "先新增一個地點" in admin.page
+    admin.get("/merchant/sites")
+    assert f">{NAME}</h2>" in admin.page
+    assert WHOLE["address"] in admin.page
     assert trail(web) == [
         "started", "saved", "paper_added", "paper_added", "submitted", "returned", "paper_added", "submitted", "approved"
     ]  # fmt: skip
@@ -487,10 +489,13 @@ def test_sites_are_added_and_corrected(web: Site) -> None:
     admin.get("/merchant/sites/new")
     admin.post("/merchant/sites/new", SITE | {"address": ""})
     assert "請填寫地址" in admin.page
+    admin.post("/merchant/sites/new", SITE | {"address": "信義路 8 號", "phone": "8"})
+    assert "請從縣市寫起" in admin.page
+    assert "請填寫完整的電話" in admin.page
     assert admin.post("/merchant/sites/new", SITE).location == "/merchant/sites"
     admin.get("/merchant/sites")
     assert "Mountain Mist desk" in admin.page
-    [place] = [one for one in web.parts.choices.sites() if one.merchant_name == NAME]
+    [place] = [one for one in web.parts.choices.sites() if one.name == SITE["name"]]
     assert place.site_id.startswith("s-")
     admin.get(f"/merchant/sites/{place.site_id}")
     admin.post(f"/merchant/sites/{place.site_id}", SITE | {"name": "山嵐民宿 大廳"})
@@ -498,7 +503,7 @@ def test_sites_are_added_and_corrected(web: Site) -> None:
     assert "山嵐民宿 大廳" in admin.page
     assert admin.get("/merchant/sites/boan-lobby").status_code == 404
     admin.get("/merchant/staff/new")
-    typed = {"name": "高子涵", "login": "shanlan1", "password": "eight quiet herons"}
+    typed = {"name": "高子涵", "login": "shanlan1", "password": "eight quiet herons", "site_id": place.site_id}
     assert admin.post("/merchant/staff/new", typed).location == "/merchant/staff"
     clerk = web.visitor()
     assert clerk.sign_in("scan", "shanlan1", "eight quiet herons").location == "/scan"

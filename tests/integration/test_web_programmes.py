@@ -133,7 +133,7 @@ def test_a_form_that_is_out_of_date_changes_nothing(site: Site, officer: Visitor
 def test_the_page_of_a_programme_tells_where_the_money_is(site: Site, officer: Visitor) -> None:
     site.till.redeem(NOW, vouchers=3)
     with site.engine.begin() as connection:
-        connection.execute(text("DELETE FROM site_county"))
+        connection.execute(text("DELETE FROM site_place"))
     for visitor in (officer, site.visitor("finance-1"), site.visitor("auditor-1")):
         assert visitor.get("/office/programmes/travel-2026").status_code == 200
         assert "3,000\u2009元" in plain(visitor.page)

@@ -166,19 +166,19 @@ def test_digits_of_a_question_stand_nowhere(web: Site, citizen: Visitor, caplog:
 def test_search_filters_and_its_address_can_be_sent(citizen: Visitor) -> None:
     citizen.get("/shops")
     assert "共 5 處" in citizen.page
-    citizen.get("/shops?category=lodging&county=HUA&district=花蓮市&q=港邊")
+    citizen.get("/shops?category=lodging&county=ILA&district=頭城鎮&q=港邊")
     assert "共 1 處" in citizen.page
     assert "泊岸旅館 港邊別館" in citizen.page
-    assert "花蓮縣花蓮市港口路 12 號" in citizen.page
-    assert 'href="tel:038550189"' in citizen.page
+    assert "宜蘭縣頭城鎮港口路 12 號" in citizen.page
+    assert 'href="tel:039770189"' in citizen.page
     assert 'value="港邊"' in citizen.page
-    assert '<option value="HUA" selected>' in citizen.page
+    assert '<option value="ILA" selected>' in citizen.page
     citizen.get("/shops?q=沒有這一家")
     assert "沒有符合的店家" in citizen.page
 
 
 @pytest.mark.parametrize(
-    "query", ["category=x&county=x&district=x", "after=nobody", "before=%00", "q=%00%25", "county=HUA&district=%00"]
+    "query", ["category=x&county=x&district=x", "after=nobody", "before=%00", "q=%00%25", "county=ILA&district=%00"]
 )
 def test_edited_addresses_are_answered(citizen: Visitor, query: str) -> None:
     assert citizen.get(f"/shops?{query}").status_code == 200

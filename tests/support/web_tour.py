@@ -31,7 +31,7 @@ TOLERATED = "Failed to load resource: the server responded with a status of"
 
 PUBLIC_PAGES = {
     "shops": "/shops",
-    "shops-found": "/shops?category=lodging&county=HUA",
+    "shops-found": "/shops?category=lodging&county=ILA",
     "shops-none": "/shops?q=%E6%B2%92%E6%9C%89",
     "voucher-status": "/voucher-status",
     "accessibility": "/accessibility",

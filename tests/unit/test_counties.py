@@ -1,28 +1,44 @@
-"""Counties by the start of an address."""
+"""County and district, read from addresses as people in Taiwan write them."""
 
 import pytest
 
-from cloud.domain.counties import COUNTIES, county_of
+from cloud.domain.counties import COUNTIES, Area, area_of
 
 
 @pytest.mark.parametrize(
-    ("address", "county"),
+    ("address", "county", "district"),
     [
-        ("臺北市中正區忠孝西路一段 49 號", "TPE"),
-        ("台北市中正區忠孝西路一段 49 號", "TPE"),
-        ("260 宜蘭縣宜蘭市校舍路 1 號", "ILA"),
-        ("100-45 台中市西屯區", "TXG"),
-        ("新竹縣竹北市", "HSQ"),
-        ("新竹市東區", "HSZ"),
-        ("宜蘭市校舍路 1 號", None),
-        ("", None),
-        ("No. 1, Xiaoshe Rd., Yilan", None),
+        ("臺北市中正區北平西路 3 號", "TPE", "中正區"),
+        ("台北市 中正區北平西路3號", "TPE", "中正區"),
+        ("100臺北市中正區北平西路3號", "TPE", "中正區"),
+        ("１００　臺北市中正區北平西路３號", "TPE", "中正區"),
+        ("100-45 台中市西屯區", "TXG", "西屯區"),
+        ("262303 宜蘭縣礁溪鄉德陽路 8 號", "ILA", "礁溪鄉"),
+        ("260 宜蘭縣宜蘭市校舍路 1 號", "ILA", "宜蘭市"),
+        ("彰化縣彰化市中山路二段 416 號", "CHA", "彰化市"),
+        ("新竹縣竹北市", "HSQ", "竹北市"),
+        ("新竹市東區", "HSZ", "東區"),
+        ("臺南市新市區中興街 1 號", "TNN", "新市區"),
+        ("台南市左鎮區 5 號", "TNN", "左鎮區"),
+        ("桃園市平鎮區環南路 2 號", "TAO", "平鎮區"),
+        ("高雄市前鎮區中華五路 3 號", "KHH", "前鎮區"),
+        ("嘉義市東區中山路 1 號", "CYI", "東區"),
+        ("嘉義縣阿里山鄉中正村 59 號", "CYQ", "阿里山鄉"),
+        ("高雄市那瑪夏區秀嶺巷 9 號", "KHH", "那瑪夏區"),
+        ("臺東縣太麻里鄉金崙 10 號", "TTT", "太麻里鄉"),
+        ("連江縣南竿鄉介壽村 76 號", "LIE", "南竿鄉"),
+        ("花蓮縣", "HUA", None),
+        ("宜蘭市校舍路 1 號", None, None),
+        ("中山路 1 號", None, None),
+        ("No. 1, Xiaoshe Rd., Yilan", None, None),
+        ("", None, None),
     ],
 )
-def test_county_of_an_address(address: str, county: str | None) -> None:
-    assert county_of(address) == county
+def test_addresses(address: str, county: str | None, district: str | None) -> None:
+    assert area_of(address) == Area(county, district)
 
 
-def test_every_county_is_found_by_its_name() -> None:
-    assert len(COUNTIES) == 22
-    assert {county_of(names[0]) for names in COUNTIES.values()} == set(COUNTIES)
+def test_all_counties_and_cities() -> None:
+    assert len(COUNTIES) == len(set(COUNTIES.values())) == 22
+    for code, name in COUNTIES.items():
+        assert area_of(f"{name}中正區 1 號") == Area(code, "中正區")

@@ -49,6 +49,11 @@ def test_the_example_has_an_expired_programme() -> None:
         ('", site_id = "boan-harbour" }', '" }', "boan-scan-2 scans, but at no site."),
         ('login = "boan2"', 'login = "boan1"', "The login scan boan1 comes 2 times."),
         ('staff_id = "office-1"', 'staff_id = "boan-admin"', "The staff_id boan-admin comes 2 times."),
+        (
+            '"宜蘭縣頭城鎮港口路',
+            '"頭城鎮港口路',
+            "Merchant boan-hotel: the address of boan-harbour does not begin with a county.",
+        ),
         ('password = "voucher-demo", role', 'password = "short", role', "password"),
     ],
 )

@@ -14,7 +14,6 @@ from cloud.adapters.sql.tables import (
     merchant_event,
     payout_account_change,
     site,
-    site_profile,
     staff,
 )
 from cloud.domain.merchants import ApplicationState
@@ -30,15 +29,6 @@ from cloud.ports.merchants import (
     Told,
 )
 from cloud.ports.people import OFFICE_DOOR
-
-PLACE = select(
-    site.c.site_id,
-    site.c.merchant_id,
-    site.c.name,
-    func.coalesce(site_profile.c.name_en, "").label("name_en"),
-    func.coalesce(site_profile.c.address, "").label("address"),
-).outerjoin(site_profile, site_profile.c.site_id == site.c.site_id)
-"""A site with what its merchant tells of it."""
 
 
 def find_applications(

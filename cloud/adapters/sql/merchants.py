@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from cloud.adapters.sql import merchant_lists as lists
 from cloud.adapters.sql.accounts import note
 from cloud.adapters.sql.audit import SqlAuditLog
+from cloud.adapters.sql.site_places import PLACE, write_places
 from cloud.adapters.sql.tables import (
     application,
     application_paper,
@@ -21,15 +22,12 @@ from cloud.adapters.sql.tables import (
     merchant_profile,
     payout_account_change,
     site,
-    site_county,
-    site_profile,
     staff,
     web_session,
 )
 from cloud.adapters.sql.transactions import reading, upsert, writing
 from cloud.domain.audit import AuditFact, make_fact
 from cloud.domain.business import Business, Contact
-from cloud.domain.counties import county_of
 from cloud.domain.merchants import ApplicationState, MerchantState
 from cloud.ports.accounts import AccountEvent
 from cloud.ports.merchants import (
@@ -116,7 +114,7 @@ class SqlMerchantStore:
             return lists.find_merchants(connection, wanted, page_no=page_no)
 
     def places(self, merchant_id: str) -> Sequence[Place]:
-        wanted = lists.PLACE.where(site.c.merchant_id == merchant_id).order_by(site.c.name, site.c.site_id)
+        wanted = PLACE.where(site.c.merchant_id == merchant_id).order_by(site.c.name, site.c.site_id)
         with reading(self._engine) as connection:
             return [Place(**row) for row in connection.execute(wanted).mappings()]
 
@@ -150,7 +148,7 @@ class _Transaction:
         return _find_merchant(self._connection, wanted)
 
     def find_place(self, site_id: str) -> Place | None:
-        row = self._connection.execute(lists.PLACE.where(site.c.site_id == site_id)).mappings().one_or_none()
+        row = self._connection.execute(PLACE.where(site.c.site_id == site_id)).mappings().one_or_none()
         return None if row is None else Place(**row)
 
     def papers(self, application_id: UUID) -> Sequence[SentPaper]:
@@ -195,18 +193,14 @@ class _Transaction:
         row = {"merchant_id": merchant_id, "owner_id": "", **asdict(contact)}
         upsert(self._connection, merchant_profile, [row], kept=("owner_id",))
 
-    def add_place(self, place: Place) -> None:
+    def add_place(self, place: Place, *, by: str, at: datetime) -> None:
         row = {"site_id": place.site_id, "merchant_id": place.merchant_id, "name": place.name}
         self._connection.execute(insert(site).values(row))
-        self.save_place(place)
+        write_places(self._connection, [place], by=by, at=at)
 
-    def save_place(self, place: Place) -> None:
+    def save_place(self, place: Place, *, by: str, at: datetime) -> None:
         self._connection.execute(update(site).where(site.c.site_id == place.site_id).values(name=place.name))
-        row = {"site_id": place.site_id, "name_en": place.name_en, "address": place.address}
-        upsert(self._connection, site_profile, [row])
-        county = county_of(place.address)
-        if county is not None:
-            upsert(self._connection, site_county, [{"site_id": place.site_id, "county": county}])
+        write_places(self._connection, [place], by=by, at=at)
 
     def save_account(self, before: Merchant, account: PayoutAccount, *, by_staff_id: str, at: datetime) -> None:
         values = asdict(account)

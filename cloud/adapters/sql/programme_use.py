@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, RowMapping, and_, func, select
 
 from cloud.adapters.sql.report_overviews import read_programme_uses
-from cloud.adapters.sql.tables import item_category, merchant, redemption, site_county
+from cloud.adapters.sql.tables import item_category, merchant, redemption, site_place
 from cloud.adapters.sql.taipei import day_in_taipei, read_day
 from cloud.adapters.sql.transactions import reading
 from cloud.domain.calendar import day_bounds
@@ -79,16 +79,16 @@ class SqlProgrammeUses:
     def counties(self, programme_id: str) -> Sequence[CountyAmount]:
         wanted = (
             select(
-                site_county.c.county,
+                site_place.c.county,
                 _COUNT.label("redemption_count"),
                 _VOUCHERS.label("voucher_count"),
                 _TWD.label("redeemed_twd"),
             )
             .select_from(redemption)
-            .outerjoin(site_county, site_county.c.site_id == redemption.c.site_id)
+            .outerjoin(site_place, site_place.c.site_id == redemption.c.site_id)
             .where(redemption.c.programme_id == programme_id)
-            .group_by(site_county.c.county)
-            .order_by(_TWD.desc(), site_county.c.county)
+            .group_by(site_place.c.county)
+            .order_by(_TWD.desc(), site_place.c.county)
         )
         with reading(self._engine) as connection:
             return [CountyAmount(**_whole(row)) for row in connection.execute(wanted).mappings()]

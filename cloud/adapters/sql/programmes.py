@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.programme_office import find_newest_hand, read_states, write_terms
-from cloud.adapters.sql.shops import save_places
+from cloud.adapters.sql.site_places import find_hands, write_places
 from cloud.adapters.sql.tables import (
     door,
     issue_batch,
@@ -20,11 +20,11 @@ from cloud.adapters.sql.tables import (
     merchant,
     programme,
     site,
-    site_county,
     staff,
 )
 from cloud.adapters.sql.transactions import Lock, take_lock, upsert, writing
 from cloud.domain.setup import AccountSetup, DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup, SiteSetup
+from cloud.ports.merchants import Place
 from cloud.ports.programmes import NewStaff, TakenError
 
 _ACCOUNT_COLUMNS = ("bank_code", "account_no", "account_name", "payee_id")
@@ -90,7 +90,7 @@ class _Transaction:
     def save_item_categories(self, items: Sequence[ItemCategorySetup]) -> None:
         upsert(self._connection, item_category, [_item_row(position, one) for position, one in enumerate(items, start=1)])
 
-    def save_merchants(self, merchants: Sequence[MerchantSetup]) -> None:
+    def save_merchants(self, merchants: Sequence[MerchantSetup], *, by: str, at: datetime) -> None:
         rows = [_merchant_row(one) for one in merchants]
         # A suspended merchant is not approved again by loading a file.
         upsert(self._connection, merchant, rows, kept=("state", *_ACCOUNT_COLUMNS))
@@ -98,12 +98,18 @@ class _Transaction:
             if one.account is not None:
                 missing = (merchant.c.merchant_id == one.merchant_id) & merchant.c.account_no.is_(None)
                 self._connection.execute(update(merchant).where(missing).values(**_account_row(one.account)))
-        upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
-        known = [{"site_id": at.site_id, "county": at.county} for one in merchants for at in one.sites if at.county]
-        upsert(self._connection, site_county, known)
-        save_places(
-            self._connection, [(at.site_id, at.address, at.phone) for one in merchants for at in one.sites if at.address]
-        )
+        self._save_places([_place(one.merchant_id, its) for one in merchants for its in one.sites], by=by, at=at)
+
+    def _save_places(self, places: Sequence[Place], *, by: str, at: datetime) -> None:
+        hands = find_hands(self._connection)
+        changed = []
+        for place in places:
+            before, hand = hands.get(place.site_id, (None, None))
+            if place != before and hand in (None, by):
+                changed.append(place)
+        rows = [{"site_id": place.site_id, "merchant_id": place.merchant_id, "name": place.name} for place in changed]
+        upsert(self._connection, site, rows)
+        write_places(self._connection, changed, by=by, at=at)
 
     def save_doors(self, doors: Sequence[DoorSetup]) -> None:
         rows = [{"door": one.door, "opens_on": one.opens_on, "closes_on": one.closes_on} for one in doors]
@@ -142,8 +148,8 @@ def _account_row(account: AccountSetup) -> dict[str, Any]:
     return {name: getattr(account, name) for name in _ACCOUNT_COLUMNS}
 
 
-def _site_row(merchant_id: str, one: SiteSetup) -> dict[str, Any]:
-    return {"site_id": one.site_id, "merchant_id": merchant_id, "name": one.name}
+def _place(merchant_id: str, one: SiteSetup) -> Place:
+    return Place(one.site_id, merchant_id, one.name, address=one.address, phone=one.phone)
 
 
 def _staff_row(one: NewStaff) -> dict[str, Any]:

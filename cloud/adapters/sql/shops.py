@@ -1,13 +1,11 @@
-"""The public search for shops, for :mod:`cloud.ports.shops`; and how a site's place is written down."""
+"""The public search for shops, for :mod:`cloud.ports.shops`."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, and_, func, literal, or_, select, tuple_
 
 from cloud.adapters.sql.tables import merchant, site, site_place
-from cloud.adapters.sql.transactions import reading, upsert
-from cloud.domain.places import place_of
+from cloud.adapters.sql.transactions import reading
 from cloud.ports.shops import Shop, ShopFilter, ShopMark, ShopPage
 
 _FROM = site.join(merchant, merchant.c.merchant_id == site.c.merchant_id).outerjoin(
@@ -49,22 +47,12 @@ class SqlShops:
         query = (
             select(site_place.c.district)
             .select_from(_FROM)
-            .where(merchant.c.state == "approved", site_place.c.county == county, site_place.c.district != "")
+            .where(merchant.c.state == "approved", site_place.c.county == county, site_place.c.district.is_not(None))
             .distinct()
             .order_by(site_place.c.district)
         )
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
-
-
-def save_places(connection: Connection, places: Sequence[tuple[str, str, str]]) -> None:
-    """Write down where sites are: id, address and phone of each. County and district are read from the address."""
-    upsert(connection, site_place, [_row(*place) for place in places])
-
-
-def _row(site_id: str, address: str, phone: str) -> dict[str, Any]:
-    place = place_of(address)
-    return {"site_id": site_id, "address": address, "phone": phone, "county": place.county, "district": place.district}
 
 
 def _at(mark: ShopMark) -> ColumnElement[bool]:

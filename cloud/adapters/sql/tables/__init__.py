@@ -22,7 +22,7 @@ from cloud.adapters.sql.tables.merchants import (
     merchant_event,
     merchant_profile,
     payout_account_change,
-    site_profile,
+    site_place,
 )
 from cloud.adapters.sql.tables.money import (
     CLAIM_LINE_VIEW,
@@ -66,11 +66,9 @@ from cloud.adapters.sql.tables.programme_office import (
     issue_draft,
     issue_draft_line,
     programme_version,
-    site_county,
     voucher_holder,
 )
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
-from cloud.adapters.sql.tables.public import site_place
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
 from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, issue_purge, voucher
 
@@ -134,9 +132,7 @@ __all__ = [
     "settlement",
     "settlement_range",
     "site",
-    "site_county",
     "site_place",
-    "site_profile",
     "staff",
     "voucher",
     "voucher_holder",

@@ -75,12 +75,24 @@ merchant_profile = Table(
     comment="what a merchant keeps up to date itself (您的業者資料)",
 )
 
-site_profile = Table(
-    "site_profile",
+site_place = Table(
+    "site_place",
     metadata,
     Column("site_id", ForeignKey("site.site_id"), primary_key=True),
     Column("name_en", Text, nullable=False),
     Column("address", Text, nullable=False),
+    Column("county", String(3), comment="read from the address, see cloud.domain.counties; null where it does not say"),
+    Column("district", String(8), comment="read from the address"),
+    Column("phone", String(32), nullable=False),
+    Column(
+        "changed_by",
+        String(32),
+        nullable=False,
+        comment="member of staff, or cli; a setup file leaves alone what somebody else wrote",
+    ),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_site_place_county_district", "county", "district"),
+    comment="where a site is, as everybody may read it",
 )
 
 payout_account_change = Table(

@@ -111,14 +111,6 @@ draw_win = Table(
     comment="who won; the primary key is the judge: once over all draws of a programme",
 )
 
-site_county = Table(
-    "site_county",
-    metadata,
-    Column("site_id", ForeignKey("site.site_id"), primary_key=True),
-    Column("county", String(3), nullable=False, comment="see cloud.domain.counties"),
-    comment="in which county a place is, where that is known",
-)
-
 audit_entry = Table(
     "audit_entry",
     metadata,

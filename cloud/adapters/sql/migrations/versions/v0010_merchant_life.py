@@ -1,4 +1,4 @@
-"""The life of a merchant: applications with papers, profiles, places, payout accounts, and the trail of what was done."""
+"""The life of a merchant: applications with papers, profiles, payout accounts, and the trail of what was done."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -35,7 +35,6 @@ def downgrade() -> None:
     for table in (
         "merchant_event",
         "payout_account_change",
-        "site_profile",
         "merchant_profile",
         "application_paper",
         "application",
@@ -144,13 +143,6 @@ def _make_profiles() -> None:
         sa.ForeignKeyConstraint(["merchant_id"], ["merchant.merchant_id"], name=op.f("fk_merchant_profile_merchant_id")),
         sa.PrimaryKeyConstraint("merchant_id", name=op.f("pk_merchant_profile")),
         comment="what a merchant keeps up to date itself (您的業者資料)",
-    )
-    op.create_table(
-        "site_profile",
-        sa.Column("site_id", sa.String(length=32), nullable=False),
-        *_texts("name_en", "address"),
-        sa.ForeignKeyConstraint(["site_id"], ["site.site_id"], name=op.f("fk_site_profile_site_id")),
-        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_site_profile")),
     )
 
 

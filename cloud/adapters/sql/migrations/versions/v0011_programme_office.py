@@ -38,7 +38,6 @@ def upgrade() -> None:
     _make_drafts()
     _make_draws()
     _make_audit_log()
-    _make_counties()
     is_postgres = op.get_bind().dialect.name == "postgresql"
     epoch = "TIMESTAMPTZ '1970-01-01 00:00:00+00'" if is_postgres else "'1970-01-01 00:00:00.000000'"
     joined = "string_agg(merchant_category, ' ')" if is_postgres else "group_concat(merchant_category, ' ')"
@@ -49,7 +48,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("issue_draft_line", "issue_draft", "audit_head", "site_county", *_FACTS):
+    for table in ("issue_draft_line", "issue_draft", "audit_head", *_FACTS):
         op.drop_table(table)
 
 
@@ -209,15 +208,4 @@ def _make_audit_log() -> None:
         sa.CheckConstraint("head_no = 1", name=op.f("ck_audit_head_one")),
         sa.PrimaryKeyConstraint("head_no", name=op.f("pk_audit_head")),
         comment="number and hash of the newest entry: a log that was cut off at its end does not reach it",
-    )
-
-
-def _make_counties() -> None:
-    op.create_table(
-        "site_county",
-        sa.Column("site_id", sa.String(length=32), nullable=False),
-        sa.Column("county", sa.String(length=3), nullable=False, comment="see cloud.domain.counties"),
-        sa.ForeignKeyConstraint(["site_id"], ["site.site_id"], name=op.f("fk_site_county_site_id")),
-        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_site_county")),
-        comment="in which county a place is, where that is known",
     )
