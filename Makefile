@@ -34,7 +34,7 @@ check: ## ruff, mypy strict, import contracts, schema and docs drift
 	.venv/bin/lint-imports
 	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_docs_drift.py
 
-bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|leg|ingest|latency|flood|growth|settle|confirm|reconcile; N=redemptions; SIZE=vouchers; DOC=1
+bench: ## ratios against a limit or a peer in the same run; ONLY=codec|line|leg|ingest|latency|flood|growth|settle|confirm|reconcile|lists; N=redemptions; SIZE=vouchers; DOC=1
 	@.ci/setup test postgres
 	@exec $(PY) -m tests.bench --only $(ONLY) $(if $(N),--redemptions $(N)) $(if $(SIZE),--vouchers $(SIZE)) $(if $(filter 1 yes true,$(DOC)),--doc)
 

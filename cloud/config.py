@@ -26,6 +26,9 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether browsers come over HTTPS, ended in front of this program: cookies then travel over nothing else."""
     second_factor: Literal["optional", "required"] = "optional"
     """Whether the office's people and the merchants' admins must set one up before they see anything else."""
+    trusted_proxy: str = ""
+    """Address of what ends HTTPS in front of this program, as this program sees it. Its ``X-Forwarded-For`` is then believed,
+    and nobody else's: sign-ins and questions are slowed down per address, which without this is the proxy's for everybody."""
 
 
 class Broker(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

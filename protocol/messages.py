@@ -24,7 +24,7 @@ from protocol.limits import (
 )
 from protocol.reasons import Reason
 from protocol.topics import RequestKind
-from protocol.voucher import is_voucher_no
+from protocol.voucher import are_voucher_nos
 
 VoucherNo = Annotated[str, Meta(min_length=VOUCHER_NO_LENGTH, max_length=VOUCHER_NO_LENGTH, description="twelve digits")]
 VoucherNos = Annotated[list[VoucherNo], Meta(min_length=1, max_length=VOUCHERS_PER_ORDER_MAX)]
@@ -221,7 +221,7 @@ def decode_request(kind: RequestKind, body: bytes) -> Request:
     except _NOT_OURS as problem:
         raise ProtocolError(f"not a {kind} request: {problem}") from problem
     numbers = request.voucher_nos
-    if not all(map(is_voucher_no, numbers)) or len(set(numbers)) != len(numbers):
+    if not are_voucher_nos(numbers) or len(set(numbers)) != len(numbers):
         raise ProtocolError("voucher numbers must be twelve digits each and all different")
     return request
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from cloud.domain.records import Ask
 from protocol.messages import Redeem
-from protocol.voucher import is_voucher_no
+from protocol.voucher import are_voucher_nos, is_voucher_no
 
 VOUCHERS: Final = Template("SELECT v.voucher_no, v.programme_id, v.digit_tag FROM voucher AS v WHERE v.voucher_no $among")
 MARKS: Final = Template(
@@ -113,7 +113,7 @@ def wanted_by(asks: Sequence[Ask]) -> Wanted:
             sequences.add((ask.sender_id, ask.request.sequence))
     return Wanted(
         # A number that is none can be in no table: the judge calls the request malformed.
-        numbers=sorted(filter(is_voucher_no, numbers)),
+        numbers=sorted(numbers if are_voucher_nos(numbers) else filter(is_voucher_no, numbers)),
         requests=[ask.request_id for ask in asks],
         sequences=sorted(sequences),
         devices=sorted(devices),

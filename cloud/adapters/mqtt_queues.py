@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from cloud.adapters.mqtt_wire import pack_again
 from cloud.ports.line import Delivery
@@ -101,7 +102,7 @@ class Answers:
         if room >= len(self._waiting):
             due, self._waiting = self._waiting, {}
         else:
-            due = {packet_id: self._waiting.pop(packet_id) for packet_id in list(self._waiting)[: max(room, 0)]}
+            due = {packet_id: self._waiting.pop(packet_id) for packet_id in list(islice(self._waiting, max(room, 0)))}
         self._in_flight |= due
         return list(due.values())
 

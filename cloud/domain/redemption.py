@@ -45,7 +45,7 @@ from protocol.messages import (
     fit_site_name,
 )
 from protocol.reasons import Reason, first_of
-from protocol.voucher import is_voucher_no
+from protocol.voucher import are_voucher_nos
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def _is_well_formed(ask: Ask) -> bool:
     tag_count = 0 if isinstance(ask.request, Release) else len(numbers)
     return (
         isinstance(ask.request, REQUEST_TYPES[ask.kind])
-        and all(map(is_voucher_no, numbers))
-        and 1 <= len(numbers) <= VOUCHERS_PER_ORDER_MAX
+        and are_voucher_nos(numbers)
+        and len(numbers) <= VOUCHERS_PER_ORDER_MAX
         and len(set(numbers)) == len(numbers)
         and len(ask.digit_tags) == tag_count
     )

@@ -99,6 +99,9 @@ class SiteSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=60)]
     county: str | None = None
     """Code of :mod:`cloud.domain.counties`."""
+    address: Annotated[str, Meta(max_length=200)] = ""
+    """As it is written in Taiwan, county first: the public search reads county and district from it."""
+    phone: Annotated[str, Meta(max_length=32)] = ""
 
 
 class StaffSetup(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,7 +6,7 @@ lost; one that answers anything but 2xx holds up that message only. After more t
 disabled, which its owner sees on its page and in the trail; what was not told by then waits until it is active again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -168,9 +168,15 @@ def tell(teller: Teller, webhook_id: str) -> Told:
         return Told()
     try:
         gathered = teller.store.gather(webhook, calendar=teller.calendar.now(), now=began)
+        try:
+            secrets = _secrets(teller, webhook, began)
+        except ValueError:
+            # Closed under another vault: its owner must make a new one, and nobody else's webhook waits for that.
+            _disable(teller, webhook, "secret", began)
+            return Told(gathered, 0, 1)
         taken = failed = 0
         for message in teller.store.due(webhook_id, now=began, limit=MESSAGES_MAX):
-            outcome = _attempt(teller, webhook, message)
+            outcome = _attempt(teller, webhook, message, secrets)
             if not _is_taken(outcome):
                 failed += 1
                 if outcome.status is None or outcome.status == GONE:
@@ -184,11 +190,10 @@ def tell(teller: Teller, webhook_id: str) -> Told:
         teller.store.let_go(webhook_id)
 
 
-def _attempt(teller: Teller, webhook: Webhook, message: Message) -> PostOutcome:
+def _attempt(teller: Teller, webhook: Webhook, message: Message, secrets: Sequence[str]) -> PostOutcome:
     at = teller.wall_clock.now()
-    outcome = teller.post(
-        webhook.url, message.body, headers_of(message.message_id, message.body, _secrets(teller, webhook, at), at=at)
-    )
+    headers = headers_of(message.message_id, message.body, secrets, at=at)
+    outcome = teller.post(webhook.url, message.body, headers)
     attempt = Attempt(at, outcome.status, outcome.problem, outcome.took_ms)
     number = message.attempts + 1
     if _is_taken(outcome):

@@ -3,6 +3,8 @@
 Nothing is read or opened here: whoever calls :func:`make_app` brings the parts.
 """
 
+from importlib import resources
+
 from flask import Blueprint, Flask, Response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from jinja2 import StrictUndefined
@@ -14,6 +16,7 @@ from cloud.web import formats
 from cloud.web.access import EVERYBODY, install_access, may
 from cloud.web.account import make_account
 from cloud.web.apply import make_apply
+from cloud.web.assets import install_assets
 from cloud.web.business_pages import make_business
 from cloud.web.confirming import undo_until, write_instant
 from cloud.web.connect import make_connect
@@ -128,13 +131,13 @@ _MONEY = frozenset({"office.payouts", "office.returns", "office.cases"})
 
 def make_app(parts: WebParts) -> Flask:
     """Build the WSGI app."""
-    app = Flask("cloud.web", static_url_path="/static")
+    app = Flask("cloud.web", static_folder=None)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_options["autoescape"] = True
     app.extensions["vk_words"] = load_catalogues()
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     _install_meters(app, parts)
     install_headers(app, https=parts.https)
+    install_assets(app, resources.files("cloud.web") / "static")
     install_session(app, parts)
     _install_csrf(app, parts)
     _install_words(app, parts)

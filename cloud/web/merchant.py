@@ -14,6 +14,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from cloud.domain.calendar import day_of, period_of
+from cloud.ports.reports import DeviceRow
 from cloud.services.confirm import confirm
 from cloud.web.access import allow
 from cloud.web.business_pages import find_notices
@@ -32,6 +33,9 @@ from protocol.ids import reference
 _FORTNIGHT: Final = timedelta(days=13)
 """From its first day to its last."""
 
+_TROUBLED_MAX: Final = 3
+"""Kiosks that the overview names; all of them have a page."""
+
 
 def make_merchant(parts: WebParts) -> Blueprint:
     """Build the blueprint."""
@@ -42,9 +46,11 @@ def make_merchant(parts: WebParts) -> Blueprint:
     def overview() -> str:
         merchant_id, now = _own(), parts.clock.now()
         waiting = parts.reports.find_transactions(waiting_of(merchant_id), page_size=5)
+        overview = parts.reports.overview(merchant_id=merchant_id, now=now)
         return render_template(
             "overview.html",
-            overview=parts.reports.overview(merchant_id=merchant_id, now=now),
+            overview=overview,
+            troubled=_troubled(parts, merchant_id) if overview.devices_not_online else (),
             today=day_of(now),
             columns=_last_days(parts, merchant_id, day_of(now)),
             settles_on=period_of(now).following.starts_on,
@@ -129,6 +135,12 @@ def make_merchant(parts: WebParts) -> Blueprint:
     add_confirming(merchant, parts)
     add_people_pages(merchant, parts, path="/staff", role="merchant_admin", tenant="merchant")
     return merchant
+
+
+def _troubled(parts: WebParts, merchant_id: str) -> Sequence[DeviceRow]:
+    """Some kiosks that are in use and not connected."""
+    devices = parts.reports.devices(merchant_id=merchant_id)
+    return [one for one in devices if one.state != "revoked" and one.presence != "online"][:_TROUBLED_MAX]
 
 
 def _last_days(parts: WebParts, merchant_id: str, today: date) -> Sequence[Column]:

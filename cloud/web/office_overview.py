@@ -7,11 +7,15 @@ from typing import Final
 from flask import render_template, url_for
 
 from cloud.domain.calendar import Period, day_of, period_of
+from cloud.ports.cases import CaseKind
 from cloud.ports.reports import OfficeOverview, ProgrammeUse
 from cloud.services.programmes import count_notices
 from cloud.web.access import may
 from cloud.web.charts import Column, Segment, columns, segments
 from cloud.web.parts import WebParts
+
+DISPUTES_MAX: Final = 1_000
+"""More than these are counted as these."""
 
 WEEKS: Final = 8
 """Settled weeks that the chart shows, before the running one."""
@@ -59,20 +63,27 @@ def render_overview(parts: WebParts) -> str:
 
 def _cases(seen: OfficeOverview, parts: WebParts) -> list[Case]:
     near, full = count_notices(parts.programmes.office, today=day_of(parts.clock.now()))
-    programmes = url_for("programme.programmes") if may("programme.programmes") else None
-    kiosks, settlements = (url_for(page) if may(page) else None for page in ("office.kiosks", "office.settlements"))
+    disputes = parts.money.cases.open_cases("disputed", limit=DISPUTES_MAX)
+    disputed_twd = sum(one.amount_twd or 0 for one in disputes)
+    programmes, kiosks = (url_for(page) if may(page) else None for page in ("programme.programmes", "office.kiosks"))
     every = (
         Case("budget_full", "refused", full, None, programmes),
         Case("budget_near", "attention", near, None, programmes),
-        Case("returned", "refused", seen.returned_count, seen.returned_twd, settlements),
+        Case("returned", "refused", seen.returned_count, seen.returned_twd, _queue("returned")),
+        Case("disputed", "attention", len(disputes), disputed_twd, _queue("disputed")),
         Case("lost", "refused", seen.lost, None, kiosks),
         Case("offline", "attention", seen.offline + seen.never, None, kiosks),
-        Case("pending", "attention", seen.pending, None, kiosks),
+        Case("pending", "attention", seen.pending, None, _queue("pending")),
         Case("overdue", "attention", seen.overdue_count, seen.overdue_twd, None),
         Case("locked", "attention", seen.locked_count, None, None),
-        Case("parked", "attention", seen.parked_count, None, None),
+        Case("parked", "attention", seen.parked_count, None, _queue("parked")),
     )
     return [case for case in every if case.count]
+
+
+def _queue(kind: CaseKind) -> str:
+    """Where the exceptions of one kind are; whoever sees this page sees that one."""
+    return url_for("office.cases", kind=kind)
 
 
 def _bar(use: ProgrammeUse) -> Sequence[Segment]:

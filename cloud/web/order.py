@@ -5,7 +5,7 @@ member of staff, so that face values cannot be edited and one person's page is n
 it only as a box of :mod:`protocol.seal`, bound to the same person, visit and vouchers.
 
 The order also carries the id of the next request. It is minted when a page is rendered, never when a form arrives: clicking
-twice, reloading, or asking again after a time-out repeats the same request, and the judge answers it the same way.
+twice, reloading, going back, or asking again after a time-out repeats the same request, and the judge answers it the same way.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,6 +48,10 @@ class Order:
     def sum_twd(self) -> int:
         """What the vouchers are worth together."""
         return sum(line.face_value_twd for line in self.lines)
+
+    def topup_twd(self, total_twd: int) -> int:
+        """What the customer will still pay of that total (V-R9); nothing is given back (V-R10). The judge has the last word."""
+        return max(0, total_twd - self.sum_twd)
 
     def with_voucher(self, line: OrderLine, digits: str) -> "Order":
         return replace(self, lines=(*self.lines, line), digits=(*self.digits, digits))

@@ -33,6 +33,7 @@ from cloud.ports.programme_office import ProgrammeOffice
 from cloud.ports.programme_use import ProgrammeUses
 from cloud.ports.reports import Reports
 from cloud.ports.settlements import SettlementStore
+from cloud.ports.shops import Shops
 from cloud.ports.signals import SignalReports
 from cloud.services.accounts import PasswordRules
 from cloud.services.sign_in import PasswordCheck
@@ -156,6 +157,7 @@ class WebParts:
     accounts: AccountParts
     confirmations: ConfirmationStore
     merchants: MerchantParts
+    shops: Shops
     scan: ScanParts
     office: OfficeParts
     programmes: ProgrammeParts

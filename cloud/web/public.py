@@ -19,6 +19,7 @@ from cloud.web.access import everybody
 from cloud.web.identity import enter
 from cloud.web.language import LANGUAGE_COOKIE, LANGUAGES
 from cloud.web.parts import WebParts
+from cloud.web.public_pages import add_public_pages
 from cloud.web.scheme import SCHEME_COOKIE, SCHEMES
 from cloud.web.security import own_path
 from cloud.web.session import close_session, event_of, find_person
@@ -109,6 +110,7 @@ def make_public(parts: WebParts) -> Blueprint:
         return redirect(url_for("public.home"))
 
     _add_choices(public, parts)
+    add_public_pages(public, parts)
     return public
 
 

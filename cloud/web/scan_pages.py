@@ -1,7 +1,7 @@
 """What the staff scan page shows: one function per picture, and the words of a refusal.
 
-Every page that leads on carries the order with a freshly minted request id, except the one that asks again about a request
-whose outcome is not known: that one carries the request itself.
+Where something new will be asked, the page carries the order with a freshly minted request id. The pages from item to
+confirmation carry one and the same, and so does a page that asks again about a request whose outcome is not known.
 """
 
 from collections.abc import Sequence
@@ -58,29 +58,47 @@ class ScanPages:
         self._person = person
 
     def gather(self, order: Order, *notices: Notice) -> str:
-        """The order so far and the field for the next voucher (V-S4, V-S6)."""
-        return render_template("scan_gather.html", order=order, box=self._fresh(order), notices=notices, typed="")
+        """The order so far, the camera, and the field for the next voucher (V-S4, V-S6)."""
+        return render_template("scan_gather.html", order=order, box=self._fresh(order), notices=notices)
 
-    def digits(self, order: Order, voucher_no: str, *notices: Notice) -> str:
-        """The last four characters of one voucher's holder (V-S5)."""
-        return render_template("scan_digits.html", order=order, box=self._fresh(order), voucher_no=voucher_no, notices=notices)
+    def digits(self, order: Order, voucher_no: str, *notices: Notice, same: bool = False) -> str:
+        """The last four characters of one voucher's holder (V-S5). ``same``: the same check is asked again."""
+        box = self._same(order) if same else self._fresh(order)
+        return render_template("scan_digits.html", order=order, box=box, voucher_no=voucher_no, notices=notices)
 
-    def checkout(self, order: Order, *notices: Notice, typed: Purchase | None = None, no_change: bool = False) -> str:
-        """Item, total and the warning (V-S7). ``no_change``: the vouchers exceed the total, and that was said."""
+    def item(self, order: Order, *notices: Notice, chosen: str = "") -> str:
+        """What is bought. From here on the order carries the id of the one request that will redeem it."""
         return render_template(
-            "scan_checkout.html",
+            "scan_item.html", order=order, box=self._fresh(order), items=self.items(), notices=notices, chosen=chosen
+        )
+
+    def total(self, order: Order, item: ItemChoice, *notices: Notice, typed: int | None = None) -> str:
+        """What it costs."""
+        return render_template("scan_total.html", order=order, box=self._same(order), item=item, notices=notices, typed=typed)
+
+    def review(self, order: Order, item: ItemChoice, total_twd: int, *notices: Notice) -> str:
+        """All of it, the warning, and the one button that cannot be taken back (V-S7)."""
+        return render_template(
+            "scan_review.html",
             order=order,
-            box=self._fresh(order),
-            items=self._items(),
+            box=self._same(order),
+            item=item,
+            total=total_twd,
+            topup=order.topup_twd(total_twd),
             notices=notices,
-            typed=typed,
-            no_change=no_change,
         )
 
     def unknown(self, order: Order, purchase: Purchase) -> str:
         """Not confirmed yet; asks the same request again."""
-        same = self._box.write(order, self._person.staff_id)
-        return render_template("scan_unknown.html", order=order, box=same, purchase=purchase)
+        return render_template("scan_unknown.html", order=order, box=self._same(order), purchase=purchase)
+
+    def items(self) -> Sequence[ItemChoice]:
+        """What this person's merchant sells."""
+        return self._parts.choices.item_categories(self._person.merchant_category)
+
+    def find_item(self, code: str) -> ItemChoice | None:
+        """One of them."""
+        return next((item for item in self.items() if item.code == code), None)
 
     def done(self, order: Order, purchase: Purchase, accepted: RedeemAccepted) -> str:
         """The outcome, with what the customer still pays (V-S8)."""
@@ -92,7 +110,7 @@ class ScanPages:
                 accepted.redeemed_twd,
                 accepted.order_total_twd,
                 accepted.topup_twd,
-                next((item.names[choose_language()] for item in self._items() if item.code == purchase.item_category), ""),
+                next((item.names[choose_language()] for item in self.items() if item.code == purchase.item_category), ""),
                 was_before=False,
             )
         )
@@ -116,10 +134,10 @@ class ScanPages:
         return render_template("scan_done.html", done=done)
 
     def _fresh(self, order: Order) -> str:
-        return self._box.write(replace(order, request_id=self._box.mint()), self._person.staff_id)
+        return self._same(replace(order, request_id=self._box.mint()))
 
-    def _items(self) -> Sequence[ItemChoice]:
-        return self._parts.choices.item_categories(self._person.merchant_category)
+    def _same(self, order: Order) -> str:
+        return self._box.write(order, self._person.staff_id)
 
 
 def notices_of(refused: Refused) -> list[Notice]:

@@ -1,8 +1,10 @@
-"""The staff scan page (掃票作業, V-S4 to V-S8): scan or type, last four, more vouchers, item and total, confirm, next customer.
+"""The staff scan page (掃票作業, V-S4 to V-S8): scan or type, last four, more vouchers, item, total, confirm, next customer.
 
-It works without JavaScript; every step is a form. What has been gathered travels in the page (:mod:`cloud.web.order`), what
-is asked goes to the same judge as a kiosk's requests (:mod:`cloud.web.asking`). Three outcomes exist for everything: done,
-refused with a reason, and not known yet; the last one offers to ask the same request again.
+One question per page. It works without JavaScript; every step is a form, and ``static/desk.js`` sends the same forms over a
+weak line. The phone's camera (``static/camera.js``) only fills in the field that can be typed into. What has been gathered
+travels in the page (:mod:`cloud.web.order`), what is asked goes to the same judge as a kiosk's requests
+(:mod:`cloud.web.asking`). Three outcomes exist for everything: done, refused with a reason, and not known yet; the last one
+offers to ask the same request again.
 
 The address on a voucher, ``/v/<number>`` (V-E4), opens this page with that voucher. Strangers are led through the scan door and
 back to it, number and signature still in it; nothing of a voucher is shown to them.
@@ -20,9 +22,10 @@ from cloud.web.order import Order, OrderBox, OrderLine
 from cloud.web.parts import WebParts
 from cloud.web.scan_input import read_code, read_digits, read_landing, read_total
 from cloud.web.scan_pages import ScanPages, notice, notices_of, plain_notice
+from cloud.web.security import let_camera
 from cloud.web.session import merchant_of, signed_in
 from protocol.errors import PortError, ProtocolError
-from protocol.limits import VOUCHERS_PER_ORDER_MAX
+from protocol.limits import ORDER_TOTAL_MAX_TWD, VOUCHERS_PER_ORDER_MAX
 from protocol.messages import Answer, CheckAccepted, RedeemAccepted, Refused
 from protocol.reasons import Reason
 from protocol.voucher import VoucherCode, is_voucher_no
@@ -62,6 +65,8 @@ class _Desk:
     """One request of one member of staff, with everything it needs."""
 
     def __init__(self, parts: WebParts) -> None:
+        # Every page of the desk: the script puts one in the place of the other, and the first one's policy stays.
+        let_camera()
         self.parts = parts
         self.person = signed_in()
         self.box = OrderBox(
@@ -120,7 +125,7 @@ def _check(desk: _Desk, order: Order) -> str:
     try:
         return _checked(desk, order, voucher_no, digits)
     except PortError:
-        return desk.pages.digits(order, voucher_no, plain_notice("unknown"))
+        return desk.pages.digits(order, voucher_no, plain_notice("unknown"), same=True)
 
 
 def _checked(desk: _Desk, order: Order, voucher_no: str, digits: str) -> str:
@@ -131,6 +136,8 @@ def _checked(desk: _Desk, order: Order, voucher_no: str, digits: str) -> str:
     match answer:
         case CheckAccepted():
             return desk.pages.gather(order.with_voucher(OrderLine(voucher_no, answer.face_value_twd), digits))
+        case Refused(reason=Reason.BUSY):
+            return desk.pages.digits(order, voucher_no, *notices_of(answer), same=True)
         case Refused(reason=Reason.NO_MATCH) if not _is_exhausted(answer):
             return desk.pages.digits(order, voucher_no, *notices_of(answer))
         case Refused():
@@ -160,18 +167,45 @@ def _release(desk: _Desk, order: Order, voucher_nos: list[str]) -> None:
 
 
 def _checkout(desk: _Desk, order: Order) -> str:
-    return desk.pages.checkout(order) if order.lines else desk.pages.gather(order, plain_notice("empty"))
+    if not order.lines:
+        return desk.pages.gather(order, plain_notice("empty"))
+    items = desk.pages.items()
+    if len(items) == 1 and "choose" not in request.form:
+        return desk.pages.total(desk.again(order), items[0])
+    return desk.pages.item(order)
+
+
+def _total(desk: _Desk, order: Order) -> str:
+    item = desk.pages.find_item(request.form.get("item", ""))
+    if not order.lines or item is None:
+        return _incomplete(desk, order)
+    return desk.pages.total(order, item, typed=read_total(request.form.get("typed", "")))
+
+
+def _review(desk: _Desk, order: Order) -> str:
+    item = desk.pages.find_item(request.form.get("item", ""))
+    if not order.lines or item is None:
+        return _incomplete(desk, order)
+    total = read_total(request.form.get("total", ""))
+    if total is None:
+        return desk.pages.total(order, item, plain_notice("total"))
+    if not 1 <= total <= ORDER_TOTAL_MAX_TWD:
+        return desk.pages.total(order, item, notice(Reason.TOTAL_NOT_ALLOWED), typed=total)
+    return desk.pages.review(order, item, total)
+
+
+def _incomplete(desk: _Desk, order: Order) -> str:
+    return desk.pages.item(order, plain_notice("item")) if order.lines else desk.pages.gather(order, plain_notice("empty"))
 
 
 def _redeem(desk: _Desk, order: Order) -> str:
-    if not order.lines:
-        return desk.pages.gather(order, plain_notice("empty"))
-    total = read_total(request.form.get("total", ""))
-    purchase = Purchase(request.form.get("item", ""), total or 0)
-    if total is None or not purchase.item_category:
-        return desk.pages.checkout(order, plain_notice("total" if total is None else "item"), typed=purchase)
-    if total < order.sum_twd and "no_change" not in request.form:
-        return desk.pages.checkout(order, typed=purchase, no_change=True)
+    total, item = read_total(request.form.get("total", "")), request.form.get("item", "")
+    if not order.lines or not item or total is None:
+        return _incomplete(desk, order)
+    known = desk.pages.find_item(item)
+    if known is not None and total < order.sum_twd and "no_change" not in request.form:
+        return desk.pages.review(order, known, total)
+    purchase = Purchase(item, total)
     try:
         return _redeemed(desk, order, purchase)
     except PortError:
@@ -193,10 +227,18 @@ def _redeemed(desk: _Desk, order: Order, purchase: Purchase) -> str:
         case Refused(reason=Reason.BUSY):
             return desk.pages.unknown(order, purchase)
         case Refused() if answer.reason in _CHECKOUT_REASONS:
-            return desk.pages.checkout(order, *notices_of(answer), typed=purchase)
+            return _buy_again(desk, desk.again(order), purchase, answer)
         case Refused():
             return desk.pages.gather(order.without([refusal.voucher_no for refusal in answer.refusals]), *notices_of(answer))
     raise AssertionError("a redeem is answered with redeemed or refused")
+
+
+def _buy_again(desk: _Desk, order: Order, purchase: Purchase, refused: Refused) -> str:
+    """Ask for what was refused of the purchase once more."""
+    item = desk.pages.find_item(purchase.item_category)
+    if refused.reason is Reason.TOTAL_NOT_ALLOWED and item is not None:
+        return desk.pages.total(order, item, *notices_of(refused), typed=purchase.order_total_twd)
+    return desk.pages.item(order, *notices_of(refused))
 
 
 def _is_conflict(answer: Answer) -> bool:
@@ -214,5 +256,7 @@ _STEPS: dict[str, Step] = {
     "remove": _remove,
     "cancel": _cancel,
     "checkout": _checkout,
+    "total": _total,
+    "review": _review,
     "redeem": _redeem,
 }

@@ -5,7 +5,7 @@ import signal
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from waitress.server import create_server
@@ -29,6 +29,7 @@ from cloud.adapters.sql.money_reports import SqlMoneyReports
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.programme_office import SqlProgrammeOffice
 from cloud.adapters.sql.programme_use import SqlProgrammeUses
+from cloud.adapters.sql.shops import SqlShops
 from cloud.adapters.sql.signals import SqlSignals
 from cloud.adapters.sql.webhooks import SqlWebhookStore
 from cloud.adapters.statements import render_statement
@@ -75,7 +76,12 @@ def serve(wiring: Wiring) -> None:
     registry = new_registry()
     try:
         server = create_server(
-            make_app(_web_parts(wiring, WebMetrics(registry))), host=where.host, port=where.port, threads=WEB_THREADS, ident=""
+            make_app(_web_parts(wiring, WebMetrics(registry))),
+            host=where.host,
+            port=where.port,
+            threads=WEB_THREADS,
+            ident="",
+            **behind(where.trusted_proxy),
         )
     except OSError as problem:
         raise PortError(f"{where.host}:{where.port} cannot be listened on: {problem.strerror}", retry=False) from problem
@@ -83,6 +89,18 @@ def serve(wiring: Wiring) -> None:
     with metrics_served(wiring.config, "web", registry):
         server.run()
     server.close()
+
+
+def behind(proxy: str) -> dict[str, Any]:
+    """The server's settings that let it see, behind one proxy, who really asks."""
+    if not proxy:
+        return {"clear_untrusted_proxy_headers": True}
+    return {
+        "trusted_proxy": proxy,
+        "trusted_proxy_count": 1,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+        "clear_untrusted_proxy_headers": True,
+    }
 
 
 def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
@@ -101,6 +119,7 @@ def _web_parts(wiring: Wiring, meters: WebMeters) -> WebParts:
         ),
         confirmations=wiring.confirmations,
         merchants=MerchantParts(SqlMerchantStore(wiring.engine), wiring.working_days, wiring.banks),
+        shops=SqlShops(wiring.engine),
         scan=ScanParts(
             store=wiring.ingest_store,
             digit_tag=digit_tagger(wiring.vault.pepper),

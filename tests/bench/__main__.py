@@ -6,6 +6,7 @@ The exit status says whether what was measured did its work, not whether it was 
 import argparse
 import json
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from tests.bench.ingest import run_ingest
 from tests.bench.latency import run_latency
 from tests.bench.leg import run_leg
 from tests.bench.line import run_line
+from tests.bench.lists import run_lists
 from tests.bench.measuring import ROUNDS, WrongAnswerError
 from tests.bench.reconcile import run_reconcile
 from tests.bench.report import PAGE, fill, table
@@ -37,8 +39,9 @@ BENCHMARKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "settle": run_settle,
     "confirm": run_confirm,
     "reconcile": run_reconcile,
+    "lists": run_lists,
 }
-SCALED: Final = frozenset({"settle", "confirm", "reconcile"})
+SCALED: Final = frozenset({"settle", "confirm", "reconcile", "lists"})
 """Those that take ``--redemptions``."""
 
 
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was chosen; the exit status is 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", choices=(*BENCHMARKS, "all"), default="all")
-    parser.add_argument("--redemptions", type=int, metavar="N", help="how many, with --only settle|confirm|reconcile")
+    parser.add_argument("--redemptions", type=int, metavar="N", help="how many, with --only settle|confirm|reconcile|lists")
     parser.add_argument("--vouchers", type=int, metavar="N", help="with --only growth: go on by tens to so many, e.g. 10000000")
     parser.add_argument("--doc", action="store_true", help="write the figures into docs/performance.md")
     options = parser.parse_args(arguments)
@@ -92,5 +95,11 @@ def _sentence(machine: Mapping[str, Any]) -> str:
     )
 
 
+def _end(number: int, _frame: object) -> None:
+    # As an exception, so that servers and workers are ended on the way out; by default nobody would.
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

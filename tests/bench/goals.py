@@ -61,6 +61,12 @@ GOALS: Final = (
     Goal("flood", "others' p99 with a flood / without", 1.1, at_least=False),
     Goal("growth", "CPU per order at the largest / at the smallest size", 1.15, at_least=False),
     Goal("settle", "settle / GROUP BY over redemptions", 2.2, at_least=False),
+    Goal("lists", "first page / bare SQL", 3, at_least=False),
+    Goal("lists", "middle page / bare SQL", 3, at_least=False),
+    Goal("lists", "unconfirmed / bare SQL", 3, at_least=False),
+    Goal("lists", "claimed / bare SQL", 3, at_least=False),
+    Goal("lists", "one day / bare SQL", 3, at_least=False),
+    Goal("lists", "sorted by total / bare SQL", 3, at_least=False),
 )
 
 

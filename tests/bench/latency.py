@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -31,6 +32,9 @@ from tests.support.broker import HOST
 from tests.support.postgres import Cluster, postgres_cluster
 
 LOAD: Final = 0.5
+CUSTOMERS: Final = 4
+"""Kiosks that are alone in turn: one would ask more than its flow limit."""
+
 HTTP_CLIENTS: Final = 2
 _VOUCHERS_OF_ORDER: Final = (2, 3)
 _HOPS: Final = tuple(field.name for field in fields(Hops))
@@ -80,7 +84,8 @@ class Latency:
     def __init__(self, folder: Path, cluster: Cluster, sizes: Sizes, stack: ExitStack) -> None:
         self._sizes = sizes
         self._stage = stack.enter_context(product_stage(folder / "product", _new(cluster), kiosks=sizes.kiosks))
-        self._customer = stack.enter_context(Customer(self._stage, folder / "kiosk"))
+        customers = [stack.enter_context(Customer(self._stage, folder / f"kiosk-{number}")) for number in range(CUSTOMERS)]
+        self._customers = cycle(customers)
         visits = ROUNDS * (sizes.alone * 2 + sizes.visits + 1) * max(_VOUCHERS_OF_ORDER)
         first = self._stage.add_vouchers(visits)
         self._numbers = (f"{number:012d}" for number in range(first, first + visits))
@@ -118,13 +123,13 @@ class Latency:
         """One order, one check, one visit at a time."""
         before = _metered(self._stage)
         for place in range(self._sizes.alone):
-            self._hops.append(self._customer.redeem(self._take(_VOUCHERS_OF_ORDER[place % 2])))
+            self._hops.append(next(self._customers).redeem(self._take(_VOUCHERS_OF_ORDER[place % 2])))
         after = _metered(self._stage)
         self._commit_s.append((after[0] - before[0]) / max(1.0, after[1] - before[1]))
         for _ in range(self._sizes.alone):
-            self._note("check alone", [self._customer.check(*self._take(1))])
+            self._note("check alone", [next(self._customers).check(*self._take(1))])
         for place in range(self._sizes.visits):
-            self._note("visit alone", [self._customer.visit(self._take(_VOUCHERS_OF_ORDER[place % 2]))])
+            self._note("visit alone", [next(self._customers).visit(self._take(_VOUCHERS_OF_ORDER[place % 2]))])
 
     def commits(self) -> None:
         """Batches of one."""

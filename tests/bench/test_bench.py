@@ -1,11 +1,16 @@
 """The benchmarks run, say what they must, and fail where what they measure is wrong. No figure is judged here."""
 
 import json
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from pytest_mock import MockerFixture
 
-from tests.bench import flood, growth, ingest, latency
+from tests.bench import flood, growth, ingest, latency, lists
 from tests.bench.__main__ import main
 from tests.bench.codec import run_codec
 from tests.bench.confirm import run_confirm
@@ -15,6 +20,7 @@ from tests.bench.measuring import Figure, WrongAnswerError, exponent, measure, p
 from tests.bench.reconcile import run_reconcile
 from tests.bench.report import PAGE, fill, goals_of, rows_of, table
 from tests.bench.settle import run_settle
+from tests.support.kiosk_client import wait_until
 
 
 def test_codec_stands_beside_the_bare_decode() -> None:
@@ -185,6 +191,12 @@ def test_growth_goes_on_by_tens() -> None:
     assert growth.Sizes(largest=10_000_000).counts[-3:] == [640_000, 1_000_000, 10_000_000]
 
 
+@pytest.mark.timeout(300)
+def test_lists_show_what_the_bare_statements_find() -> None:
+    found = lists.run_lists(redemptions=2_000)
+    assert set(found["ratios"]) == {goal.ratio for goal in goals_of("lists")}
+
+
 def test_exponent_is_the_slope_of_the_logarithms() -> None:
     assert exponent([1, 2, 4, 8], [3.0 * size**2 for size in (1, 2, 4, 8)]) == pytest.approx(2.0)
     assert exponent([1, 2, 4], [5.0, 5.0, 5.0]) == pytest.approx(0.0)
@@ -215,3 +227,31 @@ def test_goal_that_is_short_says_so() -> None:
     assert lines[0].endswith("1.2    ≤ 1.1  short")
     assert Goal("ingest", "a", 2.0).is_met(2.0)
     assert Goal("ingest", "a", None).is_met(2.0) is None
+
+
+def test_a_run_that_is_told_to_end_leaves_no_server_behind() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--only", "leg"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        wait_until(lambda: "postgres" in _descendants(run.pid).values(), what="its PostgreSQL", wait_s=60)
+        left = _descendants(run.pid)
+        run.terminate()
+        assert run.wait(60) == 128 + signal.SIGTERM
+    wait_until(lambda: not any(_name(pid) == name for pid, name in left.items()), what="its programs to end", wait_s=20)
+
+
+def _descendants(pid: int) -> dict[int, str]:
+    """Names of the living programs that it has started, by number."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            _, _, fields = path.read_text("utf-8", "replace").rpartition(")")
+            if int(fields.split()[1]) == pid:
+                child = int(path.parent.name)
+                found |= {child: _name(child), **_descendants(child)}
+    return found
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
+    return ""

@@ -111,9 +111,9 @@ def test_the_database_wants_two_people_and_what_they_saw(till: Till) -> None:
         "file_id": file_id, "file_no": 9, "format": "ach_p01", "made_at": PAY_DAY, "value_date": date(2026, 11, 12),
         "content": b"", "sha256": b"", "line_count": 1, "total_twd": 1,
     }  # fmt: skip
-    with pytest.raises(IntegrityError), till.engine.begin() as connection:
+    with pytest.raises(IntegrityError, match="two_people"), till.engine.begin() as connection:
         connection.execute(insert(pay_run_end).values(**released, ended_by=A, file_id=file_id))
-    with pytest.raises(IntegrityError), till.engine.begin() as connection:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"), till.engine.begin() as connection:
         connection.execute(insert(pay_run_end).values(**released | {"prepared_by": B}, ended_by=A, file_id=file_id))
     with pytest.raises(IntegrityError, match="released"), till.engine.begin() as connection:
         connection.execute(insert(payout_file).values(**file))

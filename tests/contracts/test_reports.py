@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, insert
 
+from cloud.adapters.sql import report_transactions
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.reports import SqlReports
@@ -394,3 +395,18 @@ def test_all_of_a_merchant_can_be_confirmed_and_seen(till: Till, reports: SqlRep
     confirm_all(store, merchant_id=HOTEL.merchant_id, staff_id="boan-admin", now=NOON + timedelta(hours=1))
     (row,) = reports.find_transactions(TransactionFilter(HOTEL.merchant_id), page_size=10).rows
     assert (row.state, row.confirmed_at) == ("confirmed", NOON + timedelta(hours=1))
+
+
+def test_a_walk_reads_every_row_once_page_by_page(till: Till, reports: SqlReports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_transactions, "PAGE_SIZE_MAX", 3)
+    ids = [till.redeem(NOON + timedelta(minutes=number // 4)) for number in range(9)]
+    till.redeem(NOON, place=PARK)
+    confirm_hotel(till, ids[0], ids[8])
+    assert [row.redemption_id for row in reports.walk_transactions(TransactionFilter(HOTEL.merchant_id))] == ids
+    confirmed = TransactionFilter(HOTEL.merchant_id, state="confirmed")
+    assert [row.redemption_id for row in reports.walk_transactions(confirmed)] == [ids[0], ids[8]]
+    two = reports.find_transaction(ids[4], merchant_id=HOTEL.merchant_id)
+    assert two is not None
+    of_voucher = TransactionFilter(HOTEL.merchant_id, voucher_no=two.voucher_nos[0])
+    assert list(reports.walk_transactions(of_voucher)) == [two]
+    assert list(reports.walk_transactions(TransactionFilter(PARK.merchant_id, voucher_no=two.voucher_nos[0]))) == []

@@ -377,3 +377,20 @@ def test_a_paused_webhook_is_told_later(room: Room) -> None:
     with room.engine.begin() as connection:
         connection.execute(update(webhook).values(state="removed"))
     assert room.store.webhooks_of(HOTEL.merchant_id) == []
+
+
+def test_a_secret_of_another_vault_disables_one_webhook_only(room: Room) -> None:
+    room.make("redemption.accepted")
+    room.make("redemption.accepted", webhook_id="w-2")
+    with room.engine.begin() as connection:
+        connection.execute(
+            update(webhook).where(webhook.c.webhook_id == "w-1").values(secret=SecretBox(bytes(33)).close("x", "w-1"))
+        )
+    room.till.redeem(START)
+    room.tell()
+    assert (room.found().state, room.found().reason) == ("disabled", "secret")
+    assert len(room.server.taken) == 1
+    rotate_secret(room.desk, room.hand(), room.found())
+    set_webhook_state(room.desk, room.hand(), room.found(), "active")
+    room.tell(days=2)
+    assert len(room.server.taken) == 2

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from cloud.adapters.sql.tables import api_answer, confirmation, digit_try, merch
 from cloud.ports.people import Person
 from cloud.services.accounts import Hand
 from cloud.services.connect import revoke_key
+from cloud.web.http_api.bodies import CheckRequest, OrderRequest, VoucherProof
 from cloud.web.http_api.rates import REQUESTS_MAX
 from cloud.web.staff import CHECKS_MAX
 from tests.support.money import PLACES
@@ -327,6 +329,32 @@ def test_no_answer_ever_sets_or_reads_a_cookie(web: Site, till: Program) -> None
     assert admin.get("/api/v1/transactions").status_code == 401
     for answer in (till.get("/key"), till.get("/nowhere"), till.post("/orders", order_of(FIRST))):
         assert "Set-Cookie" not in answer.headers
+    web.clock.advance(hours=13)  # a page would now take the cookie away
+    answer = admin.client.get("/api/v1/key", headers={"Authorization": f"Bearer {till.key}"})
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_digits_are_in_no_file_log_or_answer(web: Site, till: Program, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    right, wrong = "7Q9Z", "8W6Y"
+    issue(web, {"777777777777": right})
+    order = order_of(FIRST) | {"vouchers": [{"voucher_no": "777777777777", "last_four": wrong}]}
+    answers = [till.post("/orders", order), till.post("/checks", {"voucher_no": "777777777777", "last_four": right})]
+    answers += [till.post("/orders", order | {"vouchers": [{"voucher_no": "777777777777", "last_four": right}]})]
+    answers += [till.post("/checks", {"voucher_no": right, "last_four": wrong}), till.post("/checks", {"last_four": right * 2})]
+    assert [answer.status_code for answer in answers] == [422, 200, 201, 422, 422]
+    database = Path(str(web.engine.url.database))
+    kept = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    assert b"777777777777" in kept
+    for digits in (right, wrong):
+        assert digits.encode() not in kept
+        assert digits not in caplog.text
+        assert not any(digits in answer.text for answer in answers)
+    assert right not in repr(
+        OrderRequest(vouchers=[VoucherProof(voucher_no="1", last_four=right)], item_category="", order_total_twd=1)
+    )
+    assert right not in repr(CheckRequest(voucher_no="1", last_four=right))
 
 
 def test_the_document_is_served_as_it_is_kept(web: Site) -> None:

@@ -196,6 +196,34 @@ def test_a_worker_that_stands_still_loses_nothing_and_holds_the_broker_back(
         assert line.state().reconnects == 0
 
 
+def test_a_crowd_is_worked_off_in_rounds_without_a_stall(broker: Broker, authority: FleetAuthority, line: MqttLine) -> None:
+    """More wait than the session takes in and than the broker sends ahead, and all of them are answered."""
+    crowd = 3_500
+    with kiosk_of(authority, broker) as kiosk:
+        line.acknowledge(delivered(line, kiosk, b"connected"))
+        for number in range(crowd):
+            kiosk._publish(kiosk.address.request(RequestKind.CHECK), b"%d" % number, [], 1, retain=False)
+        # Now the broker's acknowledgements of answers will come behind all of these.
+        wait_until(lambda: len(kiosk._acknowledged) >= crowd, what="the broker to have them all", wait_s=60)
+        seen: list[int] = []
+
+        def all_seen() -> bool:
+            taken = [one for one in line.take(400, wait_s=0.2) if one.payload.isdigit()]
+            for delivery in taken:
+                line.publish(kiosk.address.answer(RequestKind.CHECK), answer(int(delivery.payload)))
+            line.flush()
+            for delivery in taken:
+                line.acknowledge(delivery)
+            seen.extend(int(delivery.payload) for delivery in taken)
+            return len(seen) >= crowd
+
+        wait_until(all_seen, what="all of them", wait_s=60)
+        assert seen == list(range(crowd)), "once each, in their order, and nobody had to ask again"
+        answered = [int(kiosk.answers.get(timeout=20).body) for _ in range(crowd)]
+        assert answered == seen
+        assert line.state().reconnects == 0
+
+
 def answer(number: int) -> Event:
     return make_event(b"k" * 32, id=UUID(int=number), source="/cloud", type="t", time="2026", body=b"%d" % number)
 

@@ -48,7 +48,10 @@ WHO: dict[str, frozenset[str] | None] = {
     "static": EVERYBODY,
     **{
         f"public.{name}": EVERYBODY
-        for name in ("home", "start", "health", "sign_in_form", "sign_in_sent", "sign_out", "set_language", "set_scheme")
+        for name in (
+            "home", "start", "health", "sign_in_form", "sign_in_sent", "sign_out", "set_language", "set_scheme",
+            "shops", "status_form", "status", "guide", "accessibility", "privacy",
+        )
     },
     **{
         f"security.{name}": EVERYBODY
@@ -76,7 +79,9 @@ WHO: dict[str, frozenset[str] | None] = {
     },
     **{
         f"staff.{name}": SCAN
-        for name in ("start", "landing", "gather", "voucher", "check", "remove", "cancel", "checkout", "redeem")
+        for name in (
+            "start", "landing", "gather", "voucher", "check", "remove", "cancel", "checkout", "total", "review", "redeem",
+        )
     },
     **{
         f"connect.{name}": ADMIN

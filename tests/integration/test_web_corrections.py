@@ -43,3 +43,19 @@ def test_a_merchant_sees_what_is_deducted_and_why(engine: Engine) -> None:
     visitor.get(f"/merchant/transactions/{wrong}")
     assert "已更正，扣回 1,000\u2009元" in visitor.page
     assert "房客未入住 &lt;b&gt;申訴成立&lt;/b&gt;" in visitor.page
+
+
+def test_a_correction_stands_where_it_happened(engine: Engine) -> None:
+    site = open_site(engine, now=FRIDAY)
+    wrong = site.till.redeem(FRIDAY, vouchers=1)
+    confirm_all(site.parts.confirmations, merchant_id="boan-hotel", staff_id="boan-admin", now=FRIDAY)
+    site.clock.advance(days=7)
+    settle_due(SqlSettlementStore(engine), now=site.clock.now())
+    visitor = site.visitor("boan-admin")
+    visitor.get(f"/merchant/transactions/{wrong}")
+    assert "已更正" not in visitor.page
+    site.clock.advance(minutes=5)
+    correct(SqlCorrectionStore(engine), SqlPeople(engine), Wish(wrong, "申訴成立", "office-1"), now=site.clock.now())
+    visitor.get(f"/merchant/transactions/{wrong}")
+    assert visitor.page.count("已更正") == 1
+    assert visitor.page.index("併入") < visitor.page.index("已更正")

@@ -21,6 +21,7 @@ from cloud.adapters.sql.tables import (
 )
 from cloud.domain.attachments import BYTES_MAX, FILES_MAX
 from cloud.domain.records import Ask
+from cloud.ports.accounts import AccountEvent, Passkey
 from cloud.services.pay import make_payout_file
 from cloud.services.settle import settle_due
 from cloud.web.apply import STARTS_MAX
@@ -610,6 +611,15 @@ def test_whoever_must_have_a_second_factor_is_led_to_it(web: Site) -> None:
     admin.get("/account/tf-setup")
     admin.post("/account/tf-setup", {"setup": "disable"})
     assert admin.get("/merchant/").location == "/account/protect", "turning it off does not open the way"
+
+
+@pytest.mark.parametrize(("usage", "is_let_in"), [("first", False), ("secondary", True)])
+def test_only_a_passkey_beside_the_password_is_a_second_factor(web: Site, usage: str, is_let_in: bool) -> None:
+    web = with_parts(web, second_factor_required=True)
+    admin = web.visitor("boan-admin")
+    key = Passkey(b"id", "boan-admin", "櫃台", usage, b"public", 1, "usb", "single_device", False, NOW, NOW)
+    web.parts.accounts.factors.add_passkey(key, AccountEvent(NOW, "passkey_added", "boan-admin"))
+    assert (admin.get("/merchant/").status_code == 200) == is_let_in
 
 
 def test_nobody_is_led_anywhere_where_it_is_optional(web: Site) -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from cloud.adapters.sql.engine import make_engine
-from cloud.adapters.sql.tables import digit_try, hold, inbox, redemption
+from cloud.adapters.sql.tables import digit_try, hold, inbox, item_category, redemption
 from cloud.web.staff import CHECKS_MAX
 from tests.fakes.web_store import Unreachable
 from tests.support.web import Site, Visitor, issue, open_site, signed_path, with_parts
@@ -47,8 +47,15 @@ def take(clerk: Visitor, voucher_no: str, digits: str | None = None) -> None:
     clerk.post("/scan/check", {"digits": DIGITS[voucher_no] if digits is None else digits})
 
 
+def ask(clerk: Visitor, total: str, *, item: str = ITEM) -> None:
+    """Up to the page with the button that cannot be taken back."""
+    clerk.post("/scan/total", {"item": item})
+    clerk.post("/scan/review", {"total": total})
+
+
 def buy(clerk: Visitor, total: str, *, item: str = ITEM) -> None:
-    clerk.post("/scan/redeem", {"item": item, "total": total})
+    ask(clerk, total, item=item)
+    clerk.post("/scan/redeem")
 
 
 def count(site: Site, table: object) -> int:
@@ -62,8 +69,10 @@ def test_whole_order_of_two_vouchers(site: Site, clerk: Visitor) -> None:
     take(clerk, B)
     assert "2,000\u2009元" in clerk.page
     clerk.post("/scan/checkout")
+    ask(clerk, "5,050")
     assert "按下確認抵用之後，無法退券給消費者!" in clerk.page
-    buy(clerk, "5,050")
+    assert "3,050\u2009元" in clerk.page, "what the customer will pay is said before it is asked"
+    clerk.post("/scan/redeem")
     assert "折抵國旅券成功" in clerk.page
     assert "3,050\u2009元" in clerk.page
     assert "抵用完成，應注意消費者須補差額" in clerk.page
@@ -85,7 +94,8 @@ def test_clicking_twice_and_reloading_repeat_the_same_request(site: Site, clerk:
     assert count(site, digit_try) == 1
     clerk.post("/scan/check", {"digits": DIGITS[A]})
     clerk.post("/scan/checkout")
-    form = clerk.hidden_fields("/scan/redeem") | {"item": ITEM, "total": "1500"}
+    ask(clerk, "1500")
+    form = clerk.hidden_fields("/scan/redeem")
     pages = []
     for _ in range(3):
         clerk.post("/scan/redeem", form, hidden=False)
@@ -95,12 +105,27 @@ def test_clicking_twice_and_reloading_repeat_the_same_request(site: Site, clerk:
     assert count(site, redemption) == 1
 
 
-def test_going_back_and_changing_the_total_shows_what_was_done(site: Site, clerk: Visitor) -> None:
+@pytest.mark.parametrize("back_to", ["/scan/redeem", "/scan/review", "/scan/total"])
+def test_going_back_and_changing_the_total_shows_what_was_done(site: Site, clerk: Visitor, back_to: str) -> None:
     take(clerk, A)
-    clerk.post("/scan/checkout")
-    form = clerk.hidden_fields("/scan/redeem") | {"item": ITEM}
-    clerk.post("/scan/redeem", form | {"total": "1500"}, hidden=False)
-    clerk.post("/scan/redeem", form | {"total": "9000"}, hidden=False)
+    pages: dict[str, str] = {}
+    for path, answer in (
+        ("/scan/checkout", {}),
+        ("/scan/total", {"item": ITEM}),
+        ("/scan/review", {"total": "1500"}),
+        ("/scan/redeem", {}),
+    ):
+        pages[path] = clerk.page
+        clerk.post(path, answer)
+    assert "折抵國旅券成功" in clerk.page
+    clerk.page = pages[back_to]
+    if back_to == "/scan/redeem":
+        clerk.post("/scan/redeem", clerk.hidden_fields("/scan/redeem") | {"total": "9000"}, hidden=False)
+    else:
+        if back_to == "/scan/total":
+            clerk.post("/scan/total", {"item": ITEM})
+        clerk.post("/scan/review", {"total": "9000"})
+        clerk.post("/scan/redeem")
     assert "先前已抵用成功" in clerk.page
     assert "1,500\u2009元" in clerk.page
     assert "9,000" not in clerk.page
@@ -110,7 +135,8 @@ def test_going_back_and_changing_the_total_shows_what_was_done(site: Site, clerk
 def test_going_back_after_a_refusal_is_a_new_request(site: Site, clerk: Visitor) -> None:
     take(clerk, A)
     clerk.post("/scan/checkout")
-    form = clerk.hidden_fields("/scan/redeem") | {"item": ITEM}
+    ask(clerk, "1500")
+    form = clerk.hidden_fields("/scan/redeem")
     clerk.post("/scan/redeem", form | {"total": "99999999"}, hidden=False)
     assert "total_not_allowed" in clerk.page
     clerk.post("/scan/redeem", form | {"total": "1500"}, hidden=False)
@@ -130,21 +156,29 @@ def test_going_back_after_wrong_digits_is_a_new_try(site: Site, clerk: Visitor) 
 def test_total_below_the_vouchers_is_said_before_it_is_asked(site: Site, clerk: Visitor) -> None:
     take(clerk, A)
     clerk.post("/scan/checkout")
-    buy(clerk, "300")
+    ask(clerk, "300")
+    assert "差額不找零" in clerk.page
+    unsaid = {name: value for name, value in clerk.hidden_fields("/scan/redeem").items() if name != "no_change"}
+    clerk.post("/scan/redeem", unsaid, hidden=False)
     assert "差額不找零" in clerk.page
     assert count(site, redemption) == 0
-    buy(clerk, "300")
+    clerk.post("/scan/redeem")
     assert "折抵國旅券成功" in clerk.page
     assert "不須補差額" in clerk.page
 
 
-@pytest.mark.parametrize("total", ["", "abc", "0", "-5", "1e3"])
+@pytest.mark.parametrize("total", ["", "abc", "0", "-5", "1e3", "999999999"])
 def test_missing_or_odd_total_keeps_the_order(site: Site, clerk: Visitor, total: str) -> None:
     take(clerk, A)
     clerk.post("/scan/checkout")
-    clerk.post("/scan/redeem", {"item": ITEM, "total": total, "no_change": "said"})
+    ask(clerk, total)
+    assert 'name="total"' in clerk.page
+    assert 'action="/scan/redeem"' not in clerk.page
+    clerk.post("/scan/review", {"total": "1000"})
+    form = clerk.hidden_fields("/scan/redeem")
+    clerk.post("/scan/redeem", form | {"total": total, "no_change": "said"}, hidden=False)
     assert count(site, redemption) == 0
-    buy(clerk, "1000")
+    clerk.post("/scan/redeem", form, hidden=False)
     assert "折抵國旅券成功" in clerk.page
 
 
@@ -229,7 +263,10 @@ def test_same_voucher_twice_in_one_order(clerk: Visitor) -> None:
 def test_foreign_item_is_refused_and_the_order_kept(site: Site, clerk: Visitor) -> None:
     take(clerk, A)
     clerk.post("/scan/checkout")
-    buy(clerk, "1000", item="admission")
+    clerk.post("/scan/total", {"item": "admission"})
+    assert "還沒有選擇消費品項" in clerk.page
+    ask(clerk, "1000")
+    clerk.post("/scan/redeem", clerk.hidden_fields("/scan/redeem") | {"item": "admission"}, hidden=False)
     assert "item_not_allowed" in clerk.page
     assert count(site, redemption) == 0
     buy(clerk, "1000")
@@ -289,8 +326,9 @@ def test_unknown_outcome_is_said_and_asked_again(site: Site, after_commit: bool)
     clerk.get("/scan")
     take(clerk, A)
     clerk.post("/scan/checkout")
+    ask(clerk, "1500")
     store.fails, store.after_commit = True, after_commit
-    buy(clerk, "1500")
+    clerk.post("/scan/redeem")
     assert "連線較慢，尚未完成。您的券是安全的，請再掃一次查看結果。" in clerk.page
     assert count(site, redemption) == int(after_commit)
     clerk.post("/scan/redeem")
@@ -302,22 +340,48 @@ def test_unknown_outcome_is_said_and_asked_again(site: Site, after_commit: bool)
     assert count(site, redemption) == 1
 
 
-def test_slow_check_keeps_the_voucher_and_asks_again(site: Site) -> None:
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_slow_check_keeps_the_voucher_and_asks_the_same_again(site: Site, after_commit: bool) -> None:
     store = Unreachable(site.parts.scan.store)
     clerk = _replaced(site, store).visitor("boan-scan-1")
     clerk.get("/scan")
     clerk.post("/scan/voucher", {"code": A})
-    store.fails = True
-    clerk.post("/scan/check", {"digits": DIGITS[A]})
+    store.fails, store.after_commit = True, after_commit
+    clerk.post("/scan/check", {"digits": "9999"})
     assert "還沒有結果" in clerk.page
     store.fails = False
+    clerk.post("/scan/check", {"digits": "9999"})
+    assert "還可以輸入 4 次" in clerk.page
+    assert count(site, digit_try) == 1, "one try, however often it was asked"
     clerk.post("/scan/check", {"digits": DIGITS[A]})
     assert "總計折抵" in clerk.page
+
+
+def test_one_thing_that_is_sold_is_not_asked_for(site: Site, clerk: Visitor) -> None:
+    with site.engine.begin() as connection:
+        connection.execute(delete(item_category).where(item_category.c.item_category.not_in([ITEM])))
+    take(clerk, A)
+    clerk.post("/scan/checkout")
+    clerk.post("/scan/review", {"total": "1200"})
+    clerk.post("/scan/redeem")
+    assert "折抵國旅券成功" in clerk.page
+
+
+def test_camera_and_compiled_code_are_for_the_desk_alone(site: Site, clerk: Visitor) -> None:
+    for answer in (clerk.get("/scan"), clerk.get(f"/v/{A}"), clerk.post("/scan/check", {"digits": "9999"})):
+        assert "script-src 'self' 'wasm-unsafe-eval';" in answer.headers["Content-Security-Policy"]
+        assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Permissions-Policy"].startswith("camera=(self)")
+    for visitor, path in ((clerk, "/"), (site.visitor("boan-admin"), "/merchant/"), (site.visitor(), "/scan")):
+        headers = visitor.get(path).headers
+        assert "unsafe" not in headers["Content-Security-Policy"], path
+        assert headers["Permissions-Policy"].startswith("camera=()"), path
 
 
 def test_order_of_one_clerk_is_nothing_to_another(site: Site, clerk: Visitor) -> None:
     take(clerk, A)
     clerk.post("/scan/checkout")
+    ask(clerk, "1000")
     order = clerk.hidden_fields("/scan/redeem")["order"]
     other = site.visitor("yunling-scan-1")
     other.get("/scan")

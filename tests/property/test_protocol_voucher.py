@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from protocol.limits import SCANNED_BYTES_MAX
 from protocol.reasons import Reason
-from protocol.voucher import KeyRing, VoucherCode, decode_voucher, encode_voucher, is_voucher_no
+from protocol.voucher import KeyRing, VoucherCode, are_voucher_nos, decode_voucher, encode_voucher, is_voucher_no
 from tests.support.vectors import KEY_ID, VOUCHER_NOS, signing_key
 
 KEY = signing_key()
@@ -113,3 +113,15 @@ def test_everything_else_is_refused(scanned: bytes) -> None:
 @example("000012345770\n")
 def test_a_number_is_twelve_ascii_digits(text: str) -> None:
     assert is_voucher_no(text) == (len(text) == 12 and all(character in "0123456789" for character in text))
+
+
+@given(
+    texts=st.lists(
+        st.text(st.sampled_from("0123456789"), min_size=12, max_size=12)
+        | st.text(st.sampled_from("0123456789"), min_size=11, max_size=13)
+        | st.text(min_size=12, max_size=12),
+        max_size=4,
+    )
+)
+def test_all_of_them_are_voucher_numbers_where_each_is(texts: list[str]) -> None:
+    assert are_voucher_nos(texts) == (texts != [] and all(map(is_voucher_no, texts)))

@@ -47,6 +47,7 @@ from cloud.adapters.sql.programme_use import SqlProgrammeUses
 from cloud.adapters.sql.programmes import SqlSetupStore
 from cloud.adapters.sql.reports import SqlReports
 from cloud.adapters.sql.settlements import SqlSettlementStore
+from cloud.adapters.sql.shops import SqlShops
 from cloud.adapters.sql.signals import SqlSignals
 from cloud.adapters.sql.tables import device, device_presence
 from cloud.adapters.sql.webhooks import SqlWebhookStore
@@ -183,6 +184,7 @@ def open_site(engine: Engine, *, now: datetime = NOW, https: bool = False) -> Si
         ),
         confirmations=SqlConfirmationStore(engine),
         merchants=MerchantParts(SqlMerchantStore(engine), read_working_days(), read_banks()),
+        shops=SqlShops(engine),
         scan=ScanParts(
             store=make_ingest_store(engine),
             digit_tag=partial(digit_tag, PEPPER),

@@ -29,6 +29,15 @@ SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 TOLERATED = "Failed to load resource: the server responded with a status of"
 """What the browser itself remarks on a page that answers 404, 403 or 503; the pages log nothing."""
 
+PUBLIC_PAGES = {
+    "shops": "/shops",
+    "shops-found": "/shops?category=lodging&county=HUA",
+    "shops-none": "/shops?q=%E6%B2%92%E6%9C%89",
+    "voucher-status": "/voucher-status",
+    "accessibility": "/accessibility",
+    "privacy": "/privacy",
+    "guide": "/how-to-use",
+}
 MERCHANT_PAGES = {
     "merchant-overview": "/merchant/",
     "merchant-transactions": "/merchant/transactions",
@@ -125,9 +134,23 @@ BUSINESS_PAGES = {
     "business-protect": "/account/protect",
 }
 
-Chapter = Literal["public", "accounts", "merchant", "scan", "office", "apply", "review", "business", "problems", "empty"]
-Chapter = Literal["public", "accounts", "merchant", "scan", "office", "connect", "problems", "empty"]
-Chapter = Literal["public", "accounts", "merchant", "scan", "office", "money", "problems", "empty"]
+_SAY = """what => {
+  const line = document.querySelector("[data-line]");
+  line.hidden = false;
+  for (const part of line.children) part.hidden = part.dataset.says !== what || part.dataset.final !== "true";
+  for (const part of document.querySelector("[data-desk]").children) part.inert = !part.matches(".head, [data-line]");
+}"""
+"""Makes the desk say what its script says while there is no answer."""
+
+_NO_CAMERA = """() => {
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"));
+}"""
+_ASK_NOTHING = "() => document.querySelectorAll('form[data-ask-again-s]').forEach(one => one.replaceWith(one.cloneNode(true)))"
+"""Keeps the page of an unknown outcome from asking by itself while it is looked at."""
+
+Chapter = Literal[
+    "public", "accounts", "merchant", "scan", "office", "apply", "review", "business", "connect", "money", "problems", "empty"
+]
 CHAPTERS: tuple[Chapter, ...] = get_args(Chapter)
 """The parts of a walk, each of which stands for itself."""
 
@@ -203,10 +226,29 @@ class Tour:
         self._see("home", "/")
         self._page.locator(".settings summary").click()
         self._stop("home-settings")
+        for name, path in PUBLIC_PAGES.items():
+            self._see(name, path)
+        self._page.locator(".question summary").first.click()
+        self._stop("guide-question")
+        self._ask_about("566780776770", "0000")
+        self._stop("voucher-status-nothing")
+        free = self._stage.life.free[0]
+        self._ask_about(free, self._stage.life.digits[free])
+        self._stop("voucher-status-unused")
+        used = next(number for number in self._stage.life.digits if number not in self._stage.life.free)
+        self._ask_about(used, self._stage.life.digits[used])
+        self._stop("voucher-status-used")
         self._see("sign-in", "/sign-in/lodging")
         self._see("sign-in-voucher", "/sign-in/scan?next=/v/566780776770")
         self._enter("boan-admin", "wrong-guess")
         self._stop("sign-in-no-match")
+
+    def _ask_about(self, voucher_no: str, digits: str) -> None:
+        for throttle in self._stage.throttles:
+            throttle.forget("status 127.0.0.1")
+        self._go("/voucher-status")
+        self._page.locator("#code").fill(voucher_no)
+        self._type("#digits", digits)
 
     def _accounts(self) -> None:
         self._enter("boan-admin", door="amusement")
@@ -269,6 +311,13 @@ class Tour:
         first, second = life.free.pop(), life.free.pop()
         self._enter("boan-scan-1")
         self._stop("scan-1-start")
+        self._page.evaluate(_NO_CAMERA)
+        self._page.locator("[data-open-camera]").click()
+        self._page.locator(".camera.failed").wait_for()
+        self._stop("scan-1-camera-denied")
+        self._page.locator("[data-close-camera]").click()
+        self._page.evaluate("dispatchEvent(new Event('offline')); document.querySelector('[data-offline]').hidden = false")
+        self._stop("scan-1-offline")
         self._type("#code", first)
         self._stop("scan-2-digits")
         self._type("#digits", "----")
@@ -278,17 +327,24 @@ class Tour:
         self._type("#digits", life.digits[second])
         self._stop("scan-3-order")
         self._press()
-        self._stop("scan-4-checkout")
-        self._page.locator("#item").select_option(index=1)
+        self._stop("scan-4-item")
+        self._press("main .options button")
+        self._stop("scan-4-total")
         self._type("#total", "1500")
-        self._stop("scan-4-checkout-no-change")
-        self._page.evaluate("document.querySelector('[data-working]').hidden = false")
-        self._stop("scan-4-checkout-working")
-        self._stage.store.fails = True
+        self._stop("scan-4-review-no-change")
+        self._press("main form[action='/scan/total'] button")
         self._type("#total", "5050")
+        self._stop("scan-4-review")
+        for what in ("asking", "waiting", "unanswered"):
+            self._page.evaluate(_SAY, what)
+            self._stop(f"scan-5-{what}")
+        self._page.reload()
+        self._stage.store.fails = True
+        self._press("main form[data-final] button.primary")
+        self._page.evaluate(_ASK_NOTHING)
         self._stop("scan-5-unknown")
         self._stage.store.fails = False
-        self._press()
+        self._press("main form[data-final] button.primary")
         self._stop("scan-5-done")
         self._go("/scan")
         self._type("#code", first)
@@ -503,16 +559,24 @@ class Tour:
 
     def _type(self, field: str, text: str) -> None:
         self._page.locator(field).fill(text)
-        with self._page.expect_navigation():
+        with self._until_next_page():
             self._page.locator(field).press("Enter")
 
     def _click(self, selector: str) -> None:
         with self._page.expect_navigation():
             self._page.locator(selector).first.click()
 
-    def _press(self) -> None:
-        with self._page.expect_navigation():
-            self._page.locator("main button.primary").first.click()
+    def _press(self, what: str = "main button.primary:visible") -> None:
+        with self._until_next_page():
+            self._page.locator(what).first.click()
+
+    @contextmanager
+    def _until_next_page(self) -> Iterator[None]:
+        """Wait until what stands on the page has gone: with the page, or, at the voucher desk, for the answer in its place."""
+        self._page.evaluate("() => { window.before = document.querySelector('main').lastElementChild; }")
+        yield
+        self._page.wait_for_function("() => !window.before || !window.before.isConnected")
+        self._page.wait_for_load_state()
 
     def _go(self, path: str) -> None:
         self._page.goto(self._address + path)

@@ -180,7 +180,8 @@ def _pending() -> Select[Any]:
     )
 
 
-def _parked() -> Select[Any]:
+def select_parked() -> Select[Any]:
+    """Messages that nobody has closed."""
     resolved = exists().where(
         and_(
             case_event.c.case_kind == "parked",
@@ -200,4 +201,4 @@ def _parked() -> Select[Any]:
     )
 
 
-_SOURCES: Final = {"disputed": _disputed, "returned": _returned, "pending": _pending, "parked": _parked}
+_SOURCES: Final = {"disputed": _disputed, "returned": _returned, "pending": _pending, "parked": select_parked}

@@ -119,7 +119,7 @@ class SqlKeyStore:
                 answered_at=now,
             )
             mine = (api_answer.c.key_id == which.key_id) & (api_answer.c.request_hash == which.request_hash)
-            if not connection.execute(taken.on_conflict_do_nothing()).rowcount:
+            if connection.execute(taken.on_conflict_do_nothing().returning(api_answer.c.key_id)).first() is None:
                 row = connection.execute(select(api_answer.c.body_hash, api_answer.c.answer).where(mine)).one()
                 return KeptAnswer(row.body_hash, row.answer)
             done = confirm_in(

@@ -7,7 +7,7 @@ triggers of the tables hold the same for every other writer.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.tables import case_event, confirmation, dispute, dispute_end, redemption
@@ -97,9 +97,3 @@ def _close_case(connection: Connection, redemption_id: UUID, *, by: str, at: dat
             detail=detail,
         )
     )
-
-
-def open_dispute_count(connection: Connection) -> int:
-    """How many disputes wait for the programme office."""
-    ended = exists().where(dispute_end.c.redemption_id == dispute.c.redemption_id)
-    return int(connection.scalar(select(func.count()).select_from(dispute).where(~ended)) or 0)

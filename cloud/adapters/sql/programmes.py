@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.programme_office import find_newest_hand, read_states, write_terms
+from cloud.adapters.sql.shops import save_places
 from cloud.adapters.sql.tables import (
     door,
     issue_batch,
@@ -100,6 +101,9 @@ class _Transaction:
         upsert(self._connection, site, [_site_row(one.merchant_id, at) for one in merchants for at in one.sites])
         known = [{"site_id": at.site_id, "county": at.county} for one in merchants for at in one.sites if at.county]
         upsert(self._connection, site_county, known)
+        save_places(
+            self._connection, [(at.site_id, at.address, at.phone) for one in merchants for at in one.sites if at.address]
+        )
 
     def save_doors(self, doors: Sequence[DoorSetup]) -> None:
         rows = [{"door": one.door, "opens_on": one.opens_on, "closes_on": one.closes_on} for one in doors]

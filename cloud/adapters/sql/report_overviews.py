@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Subquery, and_, case, exists, func, select
 
 from cloud.adapters.sql.borders import find_last_border, is_unclaimed_after
+from cloud.adapters.sql.cases import select_parked
 from cloud.adapters.sql.disputing import is_blocked
 from cloud.adapters.sql.progress import claim_progress
 from cloud.adapters.sql.tables import (
@@ -17,7 +18,6 @@ from cloud.adapters.sql.tables import (
     digit_try,
     issue_batch,
     merchant,
-    parked_message,
     programme,
     redemption,
 )
@@ -75,7 +75,7 @@ def read_office_overview(connection: Connection, now: datetime) -> OfficeOvervie
         returned_count=returned_count,
         returned_twd=int(returned_twd or 0),
         locked_count=_number(connection, select(func.count()).where(digit_try.c.try_no == DIGIT_TRIES_MAX)),
-        parked_count=_number(connection, select(func.count()).select_from(parked_message)),
+        parked_count=_number(connection, select(func.count()).select_from(select_parked().order_by(None).subquery())),
         **_fleet(connection),
     )
 

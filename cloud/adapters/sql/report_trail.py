@@ -67,7 +67,7 @@ def _undone(connection: Connection, redemption_id: UUID) -> Sequence[UndoneStep]
         .where(confirmation_undo.c.redemption_id == redemption_id)
         .order_by(confirmation_undo.c.confirmation_no)
     )
-    return [UndoneStep(**row) for row in connection.execute(wanted).mappings()]
+    return tuple(UndoneStep(**row) for row in connection.execute(wanted).mappings())
 
 
 def _find_dispute(connection: Connection, redemption_id: UUID) -> DisputeStep | None:

@@ -12,6 +12,11 @@
 
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;
+    // A question that is counted is asked once, however often one taps.
+    if (event.target.matches("form[data-once]")) {
+      if (event.target.dataset.once) return event.preventDefault();
+      event.target.dataset.once = "sent";
+    }
     clearTimeout(slow);
     slow = setTimeout(() => {
       working.hidden = false;
@@ -24,6 +29,7 @@
     clearTimeout(slow);
     working.hidden = true;
     for (const form of document.querySelectorAll("form[aria-busy]")) form.removeAttribute("aria-busy");
+    for (const form of document.querySelectorAll("form[data-once]")) form.dataset.once = "";
   });
 
   // On a phone the menu is wider than the screen: the word that stands for this page is moved into sight.

@@ -70,6 +70,7 @@ from cloud.adapters.sql.tables.programme_office import (
     voucher_holder,
 )
 from cloud.adapters.sql.tables.programmes import item_category, programme, programme_merchant_category
+from cloud.adapters.sql.tables.public import site_place
 from cloud.adapters.sql.tables.redemptions import inbox, parked_message, redemption, redemption_line
 from cloud.adapters.sql.tables.vouchers import digit_try, hold, issue_batch, issue_purge, voucher
 
@@ -134,6 +135,7 @@ __all__ = [
     "settlement_range",
     "site",
     "site_county",
+    "site_place",
     "site_profile",
     "staff",
     "voucher",
