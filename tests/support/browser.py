@@ -111,7 +111,9 @@ def axe_violations(page: Page | Frame) -> list[str]:
     # Evaluated through the debugger, not as a script element: the pages' CSP forbids those, and must not be loosened here.
     if not page.evaluate("() => typeof window.axe === 'object'"):
         page.evaluate(_AXE.read_text("utf-8") + "\n;undefined")
-    found: dict[str, Any] = page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", _RULES)
+    found: dict[str, Any] = page.evaluate(
+        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", _RULES
+    )
     return [
         f"{fault['id']} ({fault['impact']}): {fault['help']} at {' '.join(str(node['target']) for node in fault['nodes'])}"
         for fault in found["violations"]
