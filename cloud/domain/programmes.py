@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from cloud.domain.retention import DISPUTE_DAYS_MAX
 from cloud.domain.setup import (
     BUDGET_MAX_TWD,
     OFFLINE_AGE_MAX_H,
@@ -106,6 +107,7 @@ def _beyond_limits(terms: ProgrammeSetup) -> Iterator[TermsProblem]:
         "vouchers_per_order_max": (1, VOUCHERS_PER_ORDER_MAX),
         "vouchers_per_holder_max": (1, VOUCHERS_PER_HOLDER_MAX),
         "budget_twd": (1, BUDGET_MAX_TWD),
+        "dispute_days": (0, DISPUTE_DAYS_MAX),
         "offline_order_max_twd": (0, OFFLINE_MAX_TWD),
         "offline_kiosk_max_twd": (0, OFFLINE_MAX_TWD),
         "offline_age_max_h": (0, OFFLINE_AGE_MAX_H),

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.corrections import SqlCorrectionStore
+from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.reports import SqlReports
@@ -291,6 +292,13 @@ def test_a_closed_week_is_not_set_off_any_more(till: Till) -> None:
     settle(till)
     with till.engine.begin() as connection, pytest.raises(DatabaseError, match="its week is closed"):
         connection.execute(insert(set_off).values(claim_id=connection.scalar(select(claim.c.claim_id)), amount_twd=1))
+
+
+def test_corrections_are_not_lost_with_an_older_schema(till: Till) -> None:
+    take_back(till, redeem(till))
+    with pytest.raises(RuntimeError, match="correction holds rows"):
+        migrate(till.engine, revision="base")
+    assert len(SqlCorrectionStore(till.engine).corrections()) == 1
 
 
 def test_a_second_correction_is_refused(till: Till) -> None:

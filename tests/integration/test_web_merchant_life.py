@@ -503,7 +503,7 @@ def test_sites_are_added_and_corrected(web: Site) -> None:
     assert "山嵐民宿 大廳" in admin.page
     assert admin.get("/merchant/sites/boan-lobby").status_code == 404
     admin.get("/merchant/staff/new")
-    typed = {"name": "高子涵", "login": "shanlan1", "password": "eight quiet herons", "site_id": place.site_id}
+    typed = {"name": "高子涵", "login": "shanlan1", "password": "eight quiet herons", "site": place.site_id}
     assert admin.post("/merchant/staff/new", typed).location == "/merchant/staff"
     clerk = web.visitor()
     assert clerk.sign_in("scan", "shanlan1", "eight quiet herons").location == "/scan"

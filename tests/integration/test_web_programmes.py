@@ -20,7 +20,7 @@ NEW: dict[str, Any] = {
     "programme_id": "autumn-2027", "name_zh": "秋遊券", "name_en": "Autumn", "face_value_twd": "500",
     "starts_on": "2027-09-01", "ends_on": "2027-11-30", "merchant_categories": ["lodging", "amusement"],
     "budget_twd": "50,000", "vouchers_per_order_max": "4", "vouchers_per_holder_max": "", "signing_key_id": "",
-    "offline_order_max_twd": "0", "offline_kiosk_max_twd": "0", "offline_age_max_h": "0",
+    "dispute_days": "90", "offline_order_max_twd": "0", "offline_kiosk_max_twd": "0", "offline_age_max_h": "0",
 }  # fmt: skip
 
 
@@ -89,6 +89,7 @@ def test_a_programme_is_opened_and_changed(site: Site, officer: Visitor) -> None
         ({"merchant_categories": []}, "請至少選一個業別"),
         ({"merchant_categories": ["bakery"]}, "有業別還沒有消費品項"),
         ({"signing_key_id": "stolen"}, "找不到這把金鑰"),
+        ({"dispute_days": "4000"}, "請填 0 到 3,650 天"),
         ({"offline_order_max_twd": "10"}, "每台上限不能低於每筆上限"),
         ({"name_zh": "<script>alert(1)</script>", "name_en": ""}, "請填寫英文名稱"),
     ],

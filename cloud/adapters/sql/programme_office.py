@@ -28,6 +28,7 @@ from cloud.ports.programme_office import ProgrammeState, ProgrammeVersion
 
 _CORE = (
     "name_zh", "name_en", "face_value_twd", "starts_on", "ends_on", "vouchers_per_order_max", "signing_key_id",
+    "dispute_days",
 )  # fmt: skip
 _LIMITS = (
     "budget_twd", "vouchers_per_holder_max", "offline_order_max_twd", "offline_kiosk_max_twd", "offline_age_max_h",

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, exists, func, select, update
 
-from cloud.adapters.sql.tables import digit_try, hold, issue_batch, issue_purge, programme, voucher
+from cloud.adapters.sql.tables import digit_try, draw_win, hold, issue_batch, issue_purge, programme, voucher, voucher_holder
 from cloud.adapters.sql.transactions import Lock, insert_new, reading, take_lock, writing
 from cloud.domain.retention import KnownIssue
 from cloud.ports.retention import Stretch
@@ -44,6 +44,7 @@ class SqlRetentionStore:
             numbers = select(voucher.c.voucher_no).where(here)
             tries = connection.execute(delete(digit_try).where(digit_try.c.voucher_no.in_(numbers))).rowcount
             connection.execute(delete(hold).where(hold.c.voucher_no.in_(numbers)))
+            connection.execute(delete(voucher_holder).where(voucher_holder.c.voucher_no.in_(numbers)))
             nobody = {"digit_tag": None, "holder_name_masked": None, "holder_id_masked": None}
             vouchers = connection.execute(update(voucher).where(here, voucher.c.digit_tag.is_not(None)).values(nobody)).rowcount
             return Stretch(last, vouchers, tries)
@@ -61,6 +62,8 @@ class SqlRetentionStore:
 
     def finish(self, issue_ids: Sequence[UUID], *, now: datetime) -> None:
         with writing(self._engine) as connection:
+            # Long after the programme's last draw: nobody can win once more.
+            connection.execute(delete(draw_win).where(draw_win.c.issue_id.in_(issue_ids)))
             insert_new(connection, issue_purge, [{"issue_id": issue_id, "purged_at": now} for issue_id in issue_ids])
 
 

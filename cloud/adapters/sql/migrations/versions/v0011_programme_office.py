@@ -12,12 +12,14 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-_FACTS = ("programme_version", "voucher_holder", "draw_suffix", "draw_win", "audit_entry")
+_FACTS = ("programme_version", "draw_suffix", "audit_entry")
+_FORGOTTEN = ("voucher_holder", "draw_win")
+"""Tags of people: deleted when a programme's holders are forgotten."""
 
 _FIRST_VERSIONS = """
     INSERT INTO programme_version (
         programme_id, version_no, effective_at, changed_by, name_zh, name_en, face_value_twd, starts_on, ends_on,
-        merchant_categories, vouchers_per_order_max, signing_key_id, offline_order_max_twd, offline_kiosk_max_twd,
+        merchant_categories, vouchers_per_order_max, signing_key_id, dispute_days, offline_order_max_twd, offline_kiosk_max_twd,
         offline_age_max_h
     )
     SELECT programme_id, 1, {epoch}, 'cli', name_zh, name_en, face_value_twd, starts_on, ends_on,
@@ -27,7 +29,7 @@ _FIRST_VERSIONS = """
                    WHERE c.programme_id = programme.programme_id ORDER BY merchant_category
                ) AS sorted
            ), ''),
-           vouchers_per_order_max, signing_key_id, 0, 0, 0
+           vouchers_per_order_max, signing_key_id, dispute_days, 0, 0, 0
     FROM programme
 """
 
@@ -48,7 +50,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("issue_draft_line", "issue_draft", "audit_head", *_FACTS):
+    for table in ("issue_draft_line", "issue_draft", "audit_head", *_FORGOTTEN, *_FACTS):
         op.drop_table(table)
 
 
@@ -85,6 +87,7 @@ def _make_programme_version() -> None:
         sa.Column("merchant_categories", sa.Text(), nullable=False, comment="sorted, separated by blanks"),
         sa.Column("vouchers_per_order_max", sa.SmallInteger(), nullable=False),
         sa.Column("signing_key_id", sa.String(length=16), nullable=True),
+        sa.Column("dispute_days", sa.SmallInteger(), nullable=False),
         sa.Column(
             "budget_twd", sa.BigInteger(), nullable=True, comment="face value that may be issued at most; null: no limit"
         ),
