@@ -4,7 +4,6 @@ Nothing is counted and no row is skipped by number: a list goes on behind the la
 what the first does.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,6 @@ from cloud.adapters.sql.tables import (
     programme,
     programme_merchant_category,
     redemption,
-    redemption_line,
     settlement,
     settlement_range,
 )
@@ -205,13 +203,5 @@ def _conditions(wanted: TransactionsWanted, progress: FromClause) -> list[Column
 
 
 def _read_transactions(connection: Connection, query: Select[Any]) -> list[ApiTransaction]:
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    lines = (
-        select(redemption_line.c.redemption_id, redemption_line.c.voucher_no)
-        .where(redemption_line.c.redemption_id.in_([row["redemption_id"] for row in rows]))
-        .order_by(redemption_line.c.redemption_id, redemption_line.c.line_no)
-    )
-    numbers: dict[UUID, list[str]] = defaultdict(list)
-    for line in connection.execute(lines):
-        numbers[line.redemption_id].append(line.voucher_no)
-    return [ApiTransaction(voucher_nos=tuple(numbers[row["redemption_id"]]), **row) for row in rows]
+    rows = connection.execute(query).mappings()
+    return [ApiTransaction(**{**row, "voucher_nos": tuple(row["voucher_nos"].split())}) for row in rows]
