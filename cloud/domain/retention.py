@@ -12,7 +12,7 @@ An issue is forgotten as a whole: its vouchers have one programme, and so one da
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from cloud.domain.calendar import day_of
@@ -32,6 +32,24 @@ class KnownIssue:
     ends_on: date
     """Its programme's last day, inclusive."""
     dispute_days: int
+
+
+class Lasting(Protocol):
+    """Terms that say how long holders are known."""
+
+    @property
+    def ends_on(self) -> date: ...
+
+    @property
+    def dispute_days(self) -> int: ...
+
+
+def moved_after_forgetting(before: Lasting, after: Lasting) -> list[str]:
+    """Return which fields of a programme whose holders are forgotten would change although they cannot any more.
+
+    Nobody can be known again: a later day would promise answers that nobody can give.
+    """
+    return [field for field in ("ends_on", "dispute_days") if getattr(before, field) != getattr(after, field)]
 
 
 def is_forgettable(issue: KnownIssue, now: datetime) -> bool:

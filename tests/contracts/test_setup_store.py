@@ -37,7 +37,7 @@ def everything(engine: Engine) -> dict[str, Sequence[Any]]:
 
 def test_everything_is_there(engine: Engine) -> None:
     loaded = load(engine)
-    assert loaded == Loaded(programmes=2, item_categories=12, merchants=4, sites=5, staff=14, staff_added=14)
+    assert loaded == Loaded(programmes=2, item_categories=12, merchants=4, sites=5, staff=15, staff_added=15)
     assert [row.programme_id for row in rows(engine, programme)] == ["spring-2025", "travel-2026"]
     assert {row.state for row in rows(engine, merchant)} == {"approved"}
     assert len(rows(engine, site)) == 5
@@ -112,9 +112,12 @@ def test_the_last_day_is_fixed_once_holders_are_forgotten(engine: Engine) -> Non
     load(engine, msgspec.structs.replace(setup, programmes=[longer]))
     retention.finish([UUID(int=1)], now=datetime(2027, 9, 1, tzinfo=UTC))
     before = everything(engine)
-    with pytest.raises(SetupError, match="its last day cannot change"):
-        load(engine)
+    disputed = msgspec.structs.replace(longer, dispute_days=91)
+    for other in (setup, msgspec.structs.replace(setup, programmes=[disputed])):
+        with pytest.raises(SetupError, match="its last day and the days of disputes cannot change"):
+            load(engine, other)
     assert everything(engine) == before
+    load(engine, msgspec.structs.replace(setup, programmes=[longer]))
 
 
 def test_each_programme_says_how_long_its_orders_may_be_disputed(engine: Engine) -> None:

@@ -17,8 +17,8 @@ _FACTS = ("programme_version", "voucher_holder", "draw_suffix", "draw_win", "aud
 _FIRST_VERSIONS = """
     INSERT INTO programme_version (
         programme_id, version_no, effective_at, changed_by, name_zh, name_en, face_value_twd, starts_on, ends_on,
-        merchant_categories, vouchers_per_order_max, signing_key_id, offline_order_max_twd, offline_kiosk_max_twd,
-        offline_age_max_h
+        merchant_categories, vouchers_per_order_max, signing_key_id, dispute_days, offline_order_max_twd,
+        offline_kiosk_max_twd, offline_age_max_h
     )
     SELECT programme_id, 1, {epoch}, 'cli', name_zh, name_en, face_value_twd, starts_on, ends_on,
            coalesce((
@@ -27,7 +27,7 @@ _FIRST_VERSIONS = """
                    WHERE c.programme_id = programme.programme_id ORDER BY merchant_category
                ) AS sorted
            ), ''),
-           vouchers_per_order_max, signing_key_id, 0, 0, 0
+           vouchers_per_order_max, signing_key_id, dispute_days, 0, 0, 0
     FROM programme
 """
 
@@ -86,6 +86,9 @@ def _make_programme_version() -> None:
         sa.Column("merchant_categories", sa.Text(), nullable=False, comment="sorted, separated by blanks"),
         sa.Column("vouchers_per_order_max", sa.SmallInteger(), nullable=False),
         sa.Column("signing_key_id", sa.String(length=16), nullable=True),
+        sa.Column(
+            "dispute_days", sa.SmallInteger(), nullable=False, comment="after the last day; then its holders are forgotten"
+        ),
         sa.Column(
             "budget_twd", sa.BigInteger(), nullable=True, comment="face value that may be issued at most; null: no limit"
         ),
