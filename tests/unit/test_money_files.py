@@ -81,3 +81,6 @@ def test_a_statement_that_does_not_add_up_is_not_printed() -> None:
     for change in ({"amount_twd": 3_001}, {"voucher_count": 2}, {"redemption_count": 3}):
         with pytest.raises(ValueError, match="sum to"):
             render_statement(Statement(replace(CLAIM, **change), (), days, "", NOW))
+    for set_off_twd in (-1, 3_001):
+        with pytest.raises(ValueError, match="is set off by"):
+            render_statement(Statement(replace(CLAIM, set_off_twd=set_off_twd), (), days, "", NOW))
