@@ -29,6 +29,7 @@ from protocol.errors import PortError
 from protocol.ids import reference
 
 ROWS_FIRST_PAGE: Final = 28
+ROWS_FIRST_PAGE_SET_OFF: Final = 24
 ROWS_PER_PAGE: Final = 40
 
 _STATES: Final = {
@@ -107,7 +108,7 @@ def _content(statement: Statement) -> dict[str, Any]:
             for step in claim.payouts
         ],
         "by_day": bool(statement.days),
-        "pages": _pages(rows),
+        "pages": _pages(rows, first=ROWS_FIRST_PAGE_SET_OFF if claim.set_off_twd else ROWS_FIRST_PAGE),
         "made_at": _moment(statement.made_at),
         "check": _check_code(statement),
     }
@@ -126,9 +127,9 @@ def _line(number: int, line: TransactionRow) -> dict[str, Any]:
     }
 
 
-def _pages(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pages(rows: Sequence[dict[str, Any]], *, first: int) -> list[dict[str, Any]]:
     """Cut the lines into pages, each with its sum and the sum so far."""
-    starts = [0, *range(ROWS_FIRST_PAGE, len(rows), ROWS_PER_PAGE)]
+    starts = [0, *range(first, len(rows), ROWS_PER_PAGE)]
     pages: list[dict[str, Any]] = []
     so_far = 0
     for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):

@@ -136,6 +136,7 @@ class SqlMoneyReports:
             select(
                 func.count(), func.sum(claim.c.voucher_count), func.sum(claim.c.amount_twd), func.sum(progress.c.payable_twd)
             )
+            .select_from(claim)
             .join(progress, progress.c.claim_id == claim.c.claim_id)
             .where(*conditions)
         )
@@ -165,6 +166,7 @@ class SqlMoneyReports:
         is_whole = and_(*(column.is_not(None) for column in account))
         unknown = (
             select(func.count(), func.sum(progress.c.payable_twd))
+            .select_from(claim)
             .join(merchant, merchant.c.merchant_id == claim.c.merchant_id)
             .join(progress, progress.c.claim_id == claim.c.claim_id)
             .where(~is_whole, progress.c.state.in_(("claimed", "returned")))
