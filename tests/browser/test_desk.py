@@ -284,6 +284,21 @@ def test_order_survives_a_reload_and_the_way_back(browser: Browser, address: str
     assert count(site, redemption) == 1
 
 
+def test_form_sent_before_the_script_came_can_be_reloaded(browser: Browser, address: str) -> None:
+    with desk(browser, address, tolerated=TOLERATED) as page:
+        page.route("**/desk.*.js", lambda route: route.abort())
+        page.goto(f"{address}/scan?again")
+        page.unroute("**/desk.*.js")
+        page.get_by_label("國旅券號").fill(A)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("身分證後四碼")).to_be_visible()
+        page.reload()
+        expect(page.get_by_label("身分證後四碼")).to_be_visible()
+        page.get_by_label("身分證後四碼").fill(DIGITS[A])
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("1 張")).to_be_visible()
+
+
 def test_digits_are_asked_for_again_as_the_same_try(browser: Browser, address: str, site: Site) -> None:
     with desk(browser, address, tolerated=TOLERATED) as page:
         page.get_by_label("國旅券號").fill(A)

@@ -99,9 +99,9 @@ def _take_login(store: SqlAccountStore) -> None:
 
 def test_people_of_the_office_and_the_merchants_admins(loaded: Engine) -> None:
     people = SqlPeople(loaded).office_people()
-    assert [one.door for one in people][:5] == ["office"] * 5
-    assert {one.role for one in people[5:]} == {"merchant_admin"}
-    assert len(people) == 9
+    assert [one.door for one in people][:6] == ["office"] * 6
+    assert {one.role for one in people[6:]} == {"merchant_admin"}
+    assert len(people) == 10
 
 
 def test_other_door_of_a_login(loaded: Engine) -> None:

@@ -23,7 +23,7 @@ from cloud.services.connect import hash_key
 from cloud.services.pay import import_return, make_payout_file
 from cloud.services.settle import settle_due
 from tests.support.bank import answer_p01
-from tests.support.money import PLACES, Till
+from tests.support.money import HANDS, PLACES, Till
 from tests.support.setups import load_example
 from tests.support.web_life import ORIGINATOR
 
@@ -136,10 +136,10 @@ def test_what_programs_read(engine: Engine, keys: SqlKeyStore) -> None:
     keys.confirm_once(ConfirmRequest("k-1", HOTEL.merchant_id, bytes(32), b"", [first, foreign]), encode=_encode, now=START)
     settle_due(SqlSettlementStore(engine), now=START + timedelta(days=7))
     payouts = SqlPayoutStore(engine)
-    file = make_payout_file(payouts, "ach_p01", ORIGINATOR, now=START + timedelta(days=7))
+    file = make_payout_file(payouts, "ach_p01", ORIGINATOR, hands=HANDS, now=START + timedelta(days=7))
     assert file is not None
     answer = answer_p01(file.content, failures=lambda _: "05", answered_on=file.value_date)
-    import_return(payouts, answer, now=START + timedelta(days=8), file_no=file.file_no)
+    import_return(payouts, answer, by=HANDS.prepared_by, now=START + timedelta(days=8), file_no=file.file_no)
 
     wanted = TransactionsWanted(HOTEL.merchant_id)
     rows = reports.transactions(wanted, limit=10, after=None)

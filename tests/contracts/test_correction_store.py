@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.confirmations import SqlConfirmationStore
 from cloud.adapters.sql.corrections import SqlCorrectionStore
+from cloud.adapters.sql.migrations import migrate
 from cloud.adapters.sql.payouts import SqlPayoutStore
 from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.reports import SqlReports
@@ -28,7 +29,7 @@ from cloud.services.reconcile import reconcile
 from cloud.services.settle import settle_due
 from tests.contracts.test_books import damage
 from tests.support.bank import answer_p01
-from tests.support.money import Till
+from tests.support.money import HANDS, Till
 from tests.support.setups import PLACES, PROGRAMME_ID, Place, load_example
 
 pytest_plugins = ("tests.support.databases",)
@@ -84,7 +85,7 @@ def set_offs(till: Till) -> list[tuple[date, str, int, int]]:
 
 def pay(till: Till, *, at: datetime = WEEK.ends_at) -> Sequence[int]:
     """Make a payout file; the amounts in it."""
-    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=at)
+    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=at)
     return [] if file is None else [one.payable.amount_twd for one in file.payouts]
 
 
@@ -184,10 +185,10 @@ def test_part_of_an_order_is_taken_back(till: Till) -> None:
 def test_what_the_bank_returned_is_paid_again_by_the_same_amount(till: Till) -> None:
     take_back(till, redeem(till, vouchers=3), 1_000)
     settle(till)
-    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, now=WEEK.ends_at)
+    file = make_payout_file(SqlPayoutStore(till.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=WEEK.ends_at)
     assert file is not None
     answer = answer_p01(file.content, failures={"3001987654": "22"}, answered_on=date(2026, 11, 12))
-    import_return(SqlPayoutStore(till.engine), answer, now=WEEK.ends_at + DAY)
+    import_return(SqlPayoutStore(till.engine), answer, by=HANDS.prepared_by, now=WEEK.ends_at + DAY)
     check_books(till)
     assert pay(till, at=WEEK.ends_at + DAY) == [2_000]
     check_books(till)
@@ -291,6 +292,13 @@ def test_a_closed_week_is_not_set_off_any_more(till: Till) -> None:
     settle(till)
     with till.engine.begin() as connection, pytest.raises(DatabaseError, match="its week is closed"):
         connection.execute(insert(set_off).values(claim_id=connection.scalar(select(claim.c.claim_id)), amount_twd=1))
+
+
+def test_corrections_are_not_lost_with_an_older_schema(till: Till) -> None:
+    take_back(till, redeem(till))
+    with pytest.raises(RuntimeError, match="correction holds rows"):
+        migrate(till.engine, revision="base")
+    assert len(SqlCorrectionStore(till.engine).corrections()) == 1
 
 
 def test_a_second_correction_is_refused(till: Till) -> None:

@@ -17,6 +17,7 @@ from cloud.adapters.sql.books import SqlBooks
 from cloud.adapters.sql.drafts import SqlDraftStore
 from cloud.adapters.sql.issues import SqlIssueStore
 from cloud.adapters.sql.programme_office import SqlProgrammeOffice
+from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.tables import draw_suffix, draw_win, issue_batch, issue_draft_line, voucher, voucher_holder
 from cloud.domain.digits import digit_tag
 from cloud.domain.holders import Holder, Listed, holder_with_digits
@@ -34,6 +35,7 @@ from cloud.services.drafts import (
 )
 from cloud.services.issue import IssueError, IssueOrder, issue_vouchers
 from cloud.services.programmes import By, change_programme
+from cloud.services.purge import purge_due
 from cloud.services.reconcile import reconcile
 from tests.support.setups import EXPIRED_PROGRAMME_ID, PROGRAMME_ID, load_example
 
@@ -298,3 +300,12 @@ def test_programme_dates_are_days_of_taipei(store: SqlDraftStore, engine: Engine
     last_minute = datetime(2026, 11, 20, 15, 59, tzinfo=UTC)
     assert refusal_of(view(store), now=last_minute) is None
     assert refusal_of(view(store), now=last_minute + timedelta(minutes=1)) == "ended"
+
+
+def test_who_won_is_forgotten_with_the_holders(store: SqlDraftStore, engine: Engine) -> None:
+    hand_in(store, people(121, 222), kind="draw", suffixes=("21",))
+    assert issue(store) is None
+    assert (size(engine, voucher_holder), size(engine, draw_win)) == (1, 1)
+    done = purge_due(SqlRetentionStore(engine), now=datetime(2028, 1, 1, tzinfo=UTC), go_on=lambda: True)
+    assert done.vouchers == 1
+    assert (size(engine, voucher_holder), size(engine, draw_win), size(engine, voucher)) == (0, 0, 1)

@@ -77,7 +77,7 @@ def test_a_new_programme_is_there_with_its_first_version(office: SqlProgrammeOff
     assert (now.terms, now.version_no, now.issued_twd) == (NEW, 1, 0)
     with engine.connect() as connection:
         row = connection.execute(select(programme).where(programme.c.programme_id == NEW.programme_id)).one()
-        assert (row.face_value_twd, row.ends_on) == (500, NEW.ends_on)
+        assert (row.face_value_twd, row.ends_on, row.dispute_days) == (500, NEW.ends_on, 90)
         taken = select(programme_merchant_category.c.merchant_category)
         rows = connection.scalars(taken.where(programme_merchant_category.c.programme_id == NEW.programme_id))
         assert set(rows) == {"amusement", "lodging"}
@@ -89,7 +89,7 @@ def test_a_new_programme_is_there_with_its_first_version(office: SqlProgrammeOff
 
 
 def test_a_change_is_a_version_and_an_entry(office: SqlProgrammeOffice, engine: Engine) -> None:
-    assert change(office, budget_twd=2_000_000, ends_on=date(2027, 6, 30)) == []
+    assert change(office, budget_twd=2_000_000, ends_on=date(2027, 6, 30), dispute_days=30) == []
     newest, first = office.versions(PROGRAMME_ID)
     assert (first.version_no, newest.version_no, newest.changed_by, newest.effective_at) == (1, 2, "office-1", NOW)
     assert newest.changed_by_name
@@ -99,8 +99,8 @@ def test_a_change_is_a_version_and_an_entry(office: SqlProgrammeOffice, engine: 
     (entry,) = log(engine, "programme.changed")
     assert entry == (
         PROGRAMME_ID,
-        {"budget_twd": None, "ends_on": "2027-04-30"},
-        {"budget_twd": 2_000_000, "ends_on": "2027-06-30"},
+        {"budget_twd": None, "dispute_days": 90, "ends_on": "2027-04-30"},
+        {"budget_twd": 2_000_000, "dispute_days": 30, "ends_on": "2027-06-30"},
     )
     assert change(office, budget_twd=2_000_000) == []
     assert len(office.versions(PROGRAMME_ID)) == 2, "what stays the same is no version"

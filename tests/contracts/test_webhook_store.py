@@ -39,7 +39,7 @@ from cloud.services.webhooks import (
 )
 from tests.fakes.web_people import StillClock
 from tests.support.bank import answer_p01
-from tests.support.money import PLACES, Till
+from tests.support.money import HANDS, PLACES, Till
 from tests.support.setups import load_example
 from tests.support.web_life import ORIGINATOR
 
@@ -144,11 +144,11 @@ def _settle_and_pay(room: Room) -> None:
     assert settle_due(SqlSettlementStore(room.engine), now=room.clock.now())
     room.tell(seconds=2)
     for code in ("05", None):
-        file = make_payout_file(payouts, "ach_p01", ORIGINATOR, now=room.clock.now())
+        file = make_payout_file(payouts, "ach_p01", ORIGINATOR, hands=HANDS, now=room.clock.now())
         assert file is not None
         room.clock.advance(days=1)
         answer = answer_p01(file.content, failures=lambda _, code=code: code, answered_on=file.value_date)  # type: ignore[misc]
-        import_return(payouts, answer, now=room.clock.now(), file_no=file.file_no)
+        import_return(payouts, answer, by=HANDS.prepared_by, now=room.clock.now(), file_no=file.file_no)
         room.tell(seconds=2)
 
 

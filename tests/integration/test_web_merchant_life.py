@@ -34,6 +34,7 @@ from protocol.topics import RequestKind
 from tests.support import applying
 from tests.support.applying import JPEG, LOGIN, NAME, OWNER_ID, PDF, UBN, WHOLE, approved, begin, decide, send, sign_in
 from tests.support.authenticator import set_up_totp
+from tests.support.money import HANDS
 from tests.support.settling import SqlSettlementStore
 from tests.support.web import NOW, Site, Visitor, enrol_device, issue, open_site, with_parts
 from tests.support.web_life import ORIGINATOR
@@ -588,7 +589,7 @@ def test_new_account_counts_for_payouts_that_are_not_made_yet(web: Site) -> None
     settle_due(SqlSettlementStore(web.engine), now=later)
     admin.get("/merchant/payout-account")
     admin.post("/merchant/payout-account", ACCOUNT | {"payee_id": "00683704"})
-    file = make_payout_file(SqlPayoutStore(web.engine), "ach_p01", ORIGINATOR, now=later)
+    file = make_payout_file(SqlPayoutStore(web.engine), "ach_p01", ORIGINATOR, hands=HANDS, now=later)
     assert file is not None
     assert [(one.payable.bank_code, one.payable.account_no) for one in file.payouts] == [("8120012", "20881001234567")]
 

@@ -4,7 +4,6 @@ Nothing is counted and no row is skipped by number: a list goes on behind the la
 what the first does.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,6 @@ from cloud.adapters.sql.tables import (
     programme,
     programme_merchant_category,
     redemption,
-    redemption_line,
     settlement,
     settlement_range,
 )
@@ -48,10 +46,14 @@ class SqlApiReports:
     def transactions(self, wanted: TransactionsWanted, *, limit: int, after: Place | None) -> Sequence[ApiTransaction]:
         progress = claim_progress()
         keys = (redemption.c.redeemed_at, redemption.c.redemption_id)
-        query = _transactions(progress).where(*_conditions(wanted, progress))
-        query = _walked(query, keys, after, descending=not wanted.oldest_first).limit(limit)
+        conditions = _conditions(wanted, progress)
+        which = select(redemption.c.redemption_id).select_from(_asked(wanted, progress)).where(*conditions)
+        which = _walked(which, keys, after, descending=not wanted.oldest_first).limit(limit)
         with reading(self._engine) as connection:
-            return _read_transactions(connection, query)
+            # Which rows first, then everything about them: nothing but these is joined then, whatever a planner believes.
+            page = redemption.c.redemption_id.in_(connection.scalars(which).all())
+            shown = _walked(_transactions(progress).where(page), keys, None, descending=not wanted.oldest_first)
+            return _read_transactions(connection, shown)
 
     def find_transaction(self, redemption_id: UUID, *, merchant_id: str) -> ApiTransaction | None:
         wanted = (redemption.c.redemption_id == redemption_id, redemption.c.merchant_id == merchant_id)
@@ -152,6 +154,25 @@ def _claims(merchant_id: str) -> Select[Any]:
     )
 
 
+def _progressing(progress: FromClause) -> FromClause:
+    """Each redemption with its confirmation, claim and progress, where it has them."""
+    return (
+        redemption.outerjoin(confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
+        .outerjoin(settlement_range, is_claimed_in_range())
+        .outerjoin(claim, is_its_claim())
+        .outerjoin(progress, progress.c.claim_id == claim.c.claim_id)
+    )
+
+
+def _asked(wanted: TransactionsWanted, progress: FromClause) -> FromClause:
+    """Redemptions with no more tables than the conditions name."""
+    if wanted.state is None and wanted.claim_id is None:
+        return redemption
+    if wanted.state == "unconfirmed" and wanted.claim_id is None:
+        return redemption.outerjoin(confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
+    return _progressing(progress)
+
+
 def _transactions(progress: FromClause) -> Select[Any]:
     columns = [redemption.c[name] for name in ApiTransaction.__slots__ if name in redemption.c]
     state = case(
@@ -159,12 +180,8 @@ def _transactions(progress: FromClause) -> Select[Any]:
         (confirmation.c.redemption_id.is_not(None), "confirmed"),
         else_="unconfirmed",
     )
-    return select(*columns, state.label("state"), confirmation.c.confirmed_at, claim.c.claim_id).select_from(
-        redemption.outerjoin(confirmation, confirmation.c.redemption_id == redemption.c.redemption_id)
-        .outerjoin(settlement_range, is_claimed_in_range())
-        .outerjoin(claim, is_its_claim())
-        .outerjoin(progress, progress.c.claim_id == claim.c.claim_id)
-    )
+    what = select(*columns, state.label("state"), confirmation.c.confirmed_at, claim.c.claim_id)
+    return what.select_from(_progressing(progress))
 
 
 def _conditions(wanted: TransactionsWanted, progress: FromClause) -> list[ColumnElement[bool]]:
@@ -188,13 +205,5 @@ def _conditions(wanted: TransactionsWanted, progress: FromClause) -> list[Column
 
 
 def _read_transactions(connection: Connection, query: Select[Any]) -> list[ApiTransaction]:
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    lines = (
-        select(redemption_line.c.redemption_id, redemption_line.c.voucher_no)
-        .where(redemption_line.c.redemption_id.in_([row["redemption_id"] for row in rows]))
-        .order_by(redemption_line.c.redemption_id, redemption_line.c.line_no)
-    )
-    numbers: dict[UUID, list[str]] = defaultdict(list)
-    for line in connection.execute(lines):
-        numbers[line.redemption_id].append(line.voucher_no)
-    return [ApiTransaction(voucher_nos=tuple(numbers[row["redemption_id"]]), **row) for row in rows]
+    rows = connection.execute(query).mappings()
+    return [ApiTransaction(**{**row, "voucher_nos": tuple(row["voucher_nos"].split())}) for row in rows]

@@ -55,8 +55,8 @@ def api_document(operations: Sequence[Operation]) -> Document:
     """Build the document: plain JSON values, new ones at every call."""
     enrolment = openapi_document()
     types = [kind for one in operations for kind in (one.answer, one.body, one.query) if kind is not None]
-    data = [kind for kind, _ in EVENTS.values()]
-    _, schemas = msgspec.json.schema_components([*types, *data, bodies.Problem], ref_template=_SCHEMA)
+    told = [kind for kind, _ in EVENTS.values()]
+    _, schemas = msgspec.json.schema_components([*types, *told, bodies.Problem], ref_template=_SCHEMA)
     for one in operations:
         if one.query is not None:
             schemas.pop(one.query.__name__, None)

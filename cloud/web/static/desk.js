@@ -227,7 +227,9 @@
       send(before.pending);
     }
   } else {
-    history.replaceState({ desk: person, html: main.innerHTML, title: document.title }, "");
+    // A form that was sent before this script was there left an address that cannot be opened again.
+    const address = location.pathname.startsWith("/scan/") ? "/scan" : location.href;
+    history.replaceState({ desk: person, html: main.innerHTML, title: document.title }, "", address);
     prepare();
   }
 })();
