@@ -280,8 +280,8 @@ def _corrections(arguments: argparse.Namespace, parts: Parts) -> None:
 
 
 def _purge(_: argparse.Namespace, parts: Parts) -> None:
-    done = purge_due(parts.retention, now=parts.clock.now(), go_on=parts.leave_room)
-    _print_json({"issues": done.issues, "vouchers": done.vouchers, "tries": done.tries})
+    done = purge_due(parts.retention, now=parts.clock.now(), go_on=parts.leave_room, by="cli")
+    _print_json(msgspec.to_builtins(done))
 
 
 def _reconcile(_: argparse.Namespace, parts: Parts) -> None:

@@ -80,6 +80,8 @@ def _purge(parts: ScheduleParts) -> None:
     done = purge_due(parts.retention, now=parts.clock.now(), go_on=lambda: not parts.stop.wait(PURGE_PAUSE_S))
     if done.vouchers:
         _log.info("forgot the holders of %d vouchers", done.vouchers)
+    if done.drafts:
+        _log.info("discarded %d lists of holders that were left lying", done.drafts)
 
 
 def _sleep_until(due: datetime, parts: ScheduleParts) -> None:

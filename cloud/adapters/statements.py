@@ -4,6 +4,8 @@ It says whose claim it is, of which week, what it is made of line by line, its s
 and how far the money is. Every page ends with its own sum and the sum so far, so that a page that is missing shows. A
 check code over claim and lines tells two prints apart that do not say the same.
 
+Where corrections are set off against the claim, it says by how much, and what is paid.
+
 A statement whose lines do not add up to the claim is refused: paper is believed. Data reaches the template
 (``statements.typ``) as JSON and is never read as markup; the font must be installed, as for the voucher sheets.
 """
@@ -27,6 +29,7 @@ from protocol.errors import PortError
 from protocol.ids import reference
 
 ROWS_FIRST_PAGE: Final = 28
+ROWS_FIRST_PAGE_SET_OFF: Final = 24
 ROWS_PER_PAGE: Final = 40
 
 _STATES: Final = {
@@ -65,6 +68,8 @@ def _check(statement: Statement) -> None:
     found = tuple(sum(row[place] for row in rows) for place in range(3))
     if found != (claim.redemption_count, claim.voucher_count, claim.amount_twd):
         raise ValueError(f"the lines of claim {claim.claim_id} sum to {found}, not to the claim")
+    if not 0 <= claim.set_off_twd <= claim.amount_twd:
+        raise ValueError(f"claim {claim.claim_id} is set off by {claim.set_off_twd}, which is more than it is over")
 
 
 def _content(statement: Statement) -> dict[str, Any]:
@@ -86,6 +91,9 @@ def _content(statement: Statement) -> dict[str, Any]:
         "closed_at": _moment(claim.closed_at),
         "amount": f"{claim.amount_twd:,}",
         "capitals": capital_numerals(claim.amount_twd),
+        "set_off": f"{claim.set_off_twd:,}" if claim.set_off_twd else "",
+        "payable": f"{claim.payable_twd:,}",
+        "payable_capitals": capital_numerals(claim.payable_twd),
         "vouchers": f"{claim.voucher_count:,}",
         "redemptions": f"{claim.redemption_count:,}",
         "state": {"shape": shape, "zh": state_zh, "en": state_en, "reason": statement.reason},
@@ -100,7 +108,7 @@ def _content(statement: Statement) -> dict[str, Any]:
             for step in claim.payouts
         ],
         "by_day": bool(statement.days),
-        "pages": _pages(rows),
+        "pages": _pages(rows, first=ROWS_FIRST_PAGE_SET_OFF if claim.set_off_twd else ROWS_FIRST_PAGE),
         "made_at": _moment(statement.made_at),
         "check": _check_code(statement),
     }
@@ -119,9 +127,9 @@ def _line(number: int, line: TransactionRow) -> dict[str, Any]:
     }
 
 
-def _pages(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pages(rows: Sequence[dict[str, Any]], *, first: int) -> list[dict[str, Any]]:
     """Cut the lines into pages, each with its sum and the sum so far."""
-    starts = [0, *range(ROWS_FIRST_PAGE, len(rows), ROWS_PER_PAGE)]
+    starts = [0, *range(first, len(rows), ROWS_PER_PAGE)]
     pages: list[dict[str, Any]] = []
     so_far = 0
     for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
@@ -137,6 +145,7 @@ def _pages(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _check_code(statement: Statement) -> str:
     claim = statement.claim
     said = [str(claim.claim_id), str(claim.amount_twd), claim.state]
+    said += [f"set off {claim.set_off_twd}"] if claim.set_off_twd else []
     said += [f"{line.redemption_id} {line.redeemed_twd}" for line in statement.lines]
     said += [f"{day.day} {day.amount_twd}" for day in statement.days]
     digest = hashlib.sha256("\n".join(said).encode()).hexdigest().upper()

@@ -3,7 +3,8 @@
 **A voucher that was issued is a promise.** So the budget stops *issuing*: face value issued never passes it, and what is
 redeemed never passes what was issued: nothing must be counted, or refused for want of money, while somebody stands at a kiosk.
 For the same reason, once vouchers are out: the face value is fixed; the dates may only move apart; merchants' categories may
-only be added; the budget may move either way but not below what was issued. Everything else may change for what comes later.
+only be added; the budget may move either way but not below what was issued. Once the holders are forgotten, the last
+day and the days of disputes are fixed, too. Everything else may change for what comes later.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from cloud.domain.retention import DISPUTE_DAYS_MAX
+from cloud.domain.retention import DISPUTE_DAYS_MAX, moved_after_forgetting
 from cloud.domain.setup import (
     BUDGET_MAX_TWD,
     OFFLINE_AGE_MAX_H,
@@ -78,9 +79,17 @@ def problems_of(terms: ProgrammeSetup, *, sold: Collection[str], keys: Collectio
     return list(_unsound(terms, sold, keys))
 
 
-def forbidden_changes(before: ProgrammeSetup, after: ProgrammeSetup, *, issued_twd: int) -> list[TermsProblem]:
-    """Return what may not change any more. Without vouchers everything may, but for the id."""
-    return list(_forbidden(before, after, issued_twd)) if issued_twd else []
+def forbidden_changes(before: ProgrammeSetup, after: ProgrammeSetup, *, issued_twd: int, forgotten: bool) -> list[TermsProblem]:
+    """Return what may not change any more. Without vouchers everything may, but for the id.
+
+    Args:
+        forgotten: whether holders of its vouchers are forgotten.
+    """
+    fixed = moved_after_forgetting(before, after) if forgotten else []
+    problems = [TermsProblem(field, "forgotten") for field in fixed]
+    if issued_twd:
+        problems += [problem for problem in _forbidden(before, after, issued_twd) if problem.field not in fixed]
+    return problems
 
 
 def _unsound(terms: ProgrammeSetup, sold: Collection[str], keys: Collection[str]) -> Iterator[TermsProblem]:

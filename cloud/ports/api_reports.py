@@ -75,6 +75,8 @@ class ApiClaim:
     redemption_count: int
     voucher_count: int
     amount_twd: int
+    set_off_twd: int
+    payable_twd: int
     state: Literal["claimed", "sent", "paid", "returned"]
     return_code: str | None
 

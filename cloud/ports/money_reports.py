@@ -55,6 +55,13 @@ class ClaimDetail:
     account_no: str | None
     payouts: Sequence[PayoutStep]
     """Oldest attempt first."""
+    set_off_twd: int = 0
+    """Of the amount, not paid because of corrections."""
+
+    @property
+    def payable_twd(self) -> int:
+        """What is paid of it."""
+        return self.amount_twd - self.set_off_twd
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class WeekClaims:
     claim_count: int
     voucher_count: int
     amount_twd: int
+    set_off_twd: int
 
 
 @dataclass(frozen=True, slots=True)

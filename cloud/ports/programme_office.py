@@ -18,6 +18,8 @@ class ProgrammeState:
     terms: ProgrammeSetup
     version_no: int
     issued_count: int
+    forgotten: bool = False
+    """Whether holders of its vouchers are forgotten: then how long they are known is fixed."""
 
     @property
     def issued_twd(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 
 from cloud.domain.setup import DoorSetup, ItemCategorySetup, MerchantSetup, ProgrammeSetup
@@ -37,8 +37,8 @@ class SetupTransaction(Protocol):
     def issued_face_values(self) -> Mapping[str, tuple[int, int]]:
         """Face value of every programme that has vouchers, and of all its vouchers together."""
 
-    def forgotten_programmes(self) -> Mapping[str, date]:
-        """Last day of every programme of which holders are forgotten."""
+    def forgotten_programmes(self) -> Mapping[str, ProgrammeSetup]:
+        """Terms of every programme of which holders are forgotten."""
 
     def merchant_of_sites(self) -> Mapping[str, str]:
         """Which merchant each known site belongs to."""

@@ -160,6 +160,11 @@ class ClaimRow:
     set_off_twd: int = 0
     """Of the amount, not paid because of corrections."""
 
+    @property
+    def payable_twd(self) -> int:
+        """What is paid of it."""
+        return self.amount_twd - self.set_off_twd
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from cloud.domain.retention import KnownIssue
+from cloud.domain.retention import KnownDraft, KnownIssue
+from cloud.ports.drafts import DraftStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,19 @@ class RetentionStore(Protocol):
     Every method raises PortError where the database fails; doing all of it again is safe.
     """
 
+    @property
+    def drafts(self) -> DraftStore:
+        """Where drafts are discarded."""
+
+    def known_drafts(self) -> Sequence[KnownDraft]:
+        """Drafts that are neither issued nor discarded, oldest first."""
+
     def known_issues(self) -> Sequence[KnownIssue]:
         """Issues whose holders are not forgotten, oldest first."""
 
     def forget_holders(self, issue_id: UUID, *, after: int, limit: int) -> Stretch | None:
-        """Forget the holders of the issue's next vouchers, in the order of their places, with their tries and holds.
+        """Forget the holders of the issue's next vouchers, in the order of their places, with their tries and holds,
+        and with it which are one person's and who has won in a draw.
 
         Args:
             after: place of the last voucher that is done with; -1 at the beginning.

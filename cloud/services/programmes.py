@@ -82,7 +82,7 @@ def change_programme(
         known = {*keys, *([state.terms.signing_key_id] if state.terms.signing_key_id else [])}
         problems = [
             *problems_of(terms, sold=sold, keys=known),
-            *forbidden_changes(state.terms, terms, issued_twd=state.issued_twd),
+            *forbidden_changes(state.terms, terms, issued_twd=state.issued_twd, forgotten=state.forgotten),
         ]
         if problems or facts_of(terms) == facts_of(state.terms):
             return problems

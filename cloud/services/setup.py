@@ -5,6 +5,10 @@ accounts, sites that their merchant has changed, and the terms of a programme th
 is ever removed, and what money hangs on never changes: the face value of a programme that has vouchers, and the merchant of a
 site; nor the last day of a programme whose holders are forgotten; nor does a budget fall below what was issued. A programme
 whose terms are new or other than before gets a version of them, and an entry in the audit log.
+accounts, and the terms of a programme that the office has changed on its pages. Nothing is ever removed, and what money hangs
+on never changes: the face value of a programme that has vouchers, and the merchant of a site; nor the last day and the days of
+disputes of a programme whose holders are forgotten; nor does a budget fall below what was issued. A programme whose terms are
+new or other than before gets a version of them, and an entry in the audit log.
 """
 
 from collections.abc import Callable
@@ -12,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cloud.domain.retention import moved_after_forgetting
 from cloud.domain.setup import OFFICE_DOOR, MerchantSetup, OfficerSetup, Setup, SetupError, StaffSetup, check_setup, door_of
 from cloud.ports.programmes import NewStaff, SetupStore, SetupTransaction, TakenError
 from cloud.services.audit import Act, record
@@ -71,13 +76,16 @@ def load_setup(store: SetupStore, setup: Setup, *, hash_password: Callable[[str]
 
 
 def _check_fixed(transaction: SetupTransaction, setup: Setup) -> None:
-    issued, last_days = transaction.issued_face_values(), transaction.forgotten_programmes()
+    issued, forgotten = transaction.issued_face_values(), transaction.forgotten_programmes()
     for programme in setup.programmes:
         face_value_twd, issued_twd = issued.get(programme.programme_id, (programme.face_value_twd, 0))
         if face_value_twd != programme.face_value_twd:
             raise SetupError(f"Programme {programme.programme_id} has vouchers: its face value cannot change.")
-        if last_days.get(programme.programme_id, programme.ends_on) != programme.ends_on:
-            raise SetupError(f"The holders of programme {programme.programme_id} are forgotten: its last day cannot change.")
+        if moved_after_forgetting(forgotten.get(programme.programme_id, programme), programme):
+            raise SetupError(
+                f"The holders of programme {programme.programme_id} are forgotten: "
+                "its last day and the days of disputes cannot change."
+            )
         if programme.budget_twd is not None and programme.budget_twd < issued_twd:
             raise SetupError(f"Programme {programme.programme_id} has vouchers of {issued_twd} TWD: its budget cannot be less.")
     owners = transaction.merchant_of_sites()

@@ -20,7 +20,7 @@ from cloud.domain.csv_lines import Cell, encode_csv
 from cloud.ports.documents import STATEMENT_LINES_MAX, DaySum, SheetColumn, Statement
 from cloud.ports.money_reports import ClaimDetail
 from cloud.ports.reports import TransactionFilter, TransactionRow
-from cloud.web.formats import item_name
+from cloud.web.formats import item_name, money
 from cloud.web.language import say
 from cloud.web.parts import WebParts
 from cloud.web.returned import say_reason
@@ -49,12 +49,12 @@ _COLUMNS: Final = (
 
 
 def transactions_file(parts: WebParts, wanted: TransactionFilter, kind: FileKind, *, name: str) -> Response:
-    """Every transaction that a filter matches, as a file.
+    """Every transaction that a filter matches, as a file; that of a whole claim sums to what is paid of it.
 
     Args:
         name: of the file, without its ending; ASCII.
     """
-    rows = (_cells(row) for row in parts.reports.walk_transactions(wanted))
+    rows = chain((_cells(row) for row in parts.reports.walk_transactions(wanted)), _set_off(parts, wanted))
     return _csv(rows, name) if kind == "csv" else _xlsx(parts, rows, name)
 
 
@@ -128,6 +128,17 @@ def _cells(row: TransactionRow) -> list[Cell]:
         _moment(row.confirmed_at) if row.confirmed_at else "",
         reference(row.redemption_id),
     ]
+
+
+def _set_off(parts: WebParts, wanted: TransactionFilter) -> list[list[Cell]]:
+    """The row that a claim's file ends with where not all of it is paid."""
+    if wanted.claim_id is None or wanted != TransactionFilter(wanted.merchant_id, claim_id=wanted.claim_id):
+        return []
+    claim = parts.money.reports.find_claim(wanted.claim_id, merchant_id=wanted.merchant_id)
+    if claim is None or not claim.set_off_twd:
+        return []
+    says = say("correction.set_off", amount=money(claim.set_off_twd), paid=money(claim.payable_twd))
+    return [["", "", 0, 0, -claim.set_off_twd, 0, says, "", "", say(f"state.{claim.state}"), "", reference(claim.claim_id)]]
 
 
 def _moment(instant: datetime) -> str:

@@ -20,7 +20,7 @@ from protocol.limits import VOUCHERS_PER_ORDER_MAX
 
 TEXTS: Final = ("programme_id", "name_zh", "name_en")
 NUMBERS: Final = (
-    "face_value_twd", "budget_twd", "vouchers_per_order_max", "vouchers_per_holder_max", "dispute_days",
+    "face_value_twd", "dispute_days", "budget_twd", "vouchers_per_order_max", "vouchers_per_holder_max",
     "offline_order_max_twd", "offline_kiosk_max_twd", "offline_age_max_h",
 )  # fmt: skip
 OPTIONAL: Final = frozenset({"budget_twd", "vouchers_per_holder_max"})
@@ -29,9 +29,8 @@ OPTIONAL: Final = frozenset({"budget_twd", "vouchers_per_holder_max"})
 DAYS: Final = ("starts_on", "ends_on")
 FIELDS: Final = (*TEXTS, *DAYS, *NUMBERS, "merchant_categories", "signing_key_id")
 SHOWN: Final = (
-    "name_zh", "name_en", "face_value_twd", "starts_on", "ends_on", "merchant_categories", "budget_twd",
-    "vouchers_per_order_max", "vouchers_per_holder_max", "signing_key_id", "dispute_days",
-    "offline_order_max_twd", "offline_kiosk_max_twd",
+    "name_zh", "name_en", "face_value_twd", "starts_on", "ends_on", "dispute_days", "merchant_categories", "budget_twd",
+    "vouchers_per_order_max", "vouchers_per_holder_max", "signing_key_id", "offline_order_max_twd", "offline_kiosk_max_twd",
     "offline_age_max_h",
 )  # fmt: skip
 """What a version may change, in the order of the page."""
@@ -67,7 +66,7 @@ def terms_as_typed(terms: ProgrammeSetup) -> TypedTerms:
 def fresh_form(today: date) -> TypedTerms:
     """An empty form, with what is usual filled in."""
     texts = {"starts_on": today.isoformat(), "face_value_twd": "1000", "vouchers_per_order_max": str(VOUCHERS_PER_ORDER_MAX)}
-    texts |= {"dispute_days": str(DISPUTE_DAYS)}
+    texts["dispute_days"] = str(DISPUTE_DAYS)
     return TypedTerms(texts | dict.fromkeys(("offline_order_max_twd", "offline_kiosk_max_twd", "offline_age_max_h"), "0"), ())
 
 
@@ -99,7 +98,8 @@ def show_term(terms: ProgrammeSetup, field: str) -> str:
         return formats.day(value)
     if field.endswith("_twd"):
         return formats.money(value)
-    return say("programme.hours", count=value) if field.endswith("_h") else str(value)
+    units = {"dispute_days": "programme.dispute_days", "offline_age_max_h": "programme.hours"}
+    return say(units[field], count=value) if field in units else str(value)
 
 
 def _number(field: str, text: str, problems: list[TermsProblem]) -> int | None:

@@ -112,9 +112,12 @@ def test_the_last_day_is_fixed_once_holders_are_forgotten(engine: Engine) -> Non
     load(engine, msgspec.structs.replace(setup, programmes=[longer]))
     retention.finish([UUID(int=1)], now=datetime(2027, 9, 1, tzinfo=UTC))
     before = everything(engine)
-    with pytest.raises(SetupError, match="its last day cannot change"):
-        load(engine)
+    disputed = msgspec.structs.replace(longer, dispute_days=91)
+    for other in (setup, msgspec.structs.replace(setup, programmes=[disputed])):
+        with pytest.raises(SetupError, match="its last day and the days of disputes cannot change"):
+            load(engine, other)
     assert everything(engine) == before
+    load(engine, msgspec.structs.replace(setup, programmes=[longer]))
 
 
 def test_each_programme_says_how_long_its_orders_may_be_disputed(engine: Engine) -> None:

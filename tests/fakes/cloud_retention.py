@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from cloud.domain.retention import KnownIssue
+from cloud.domain.retention import KnownDraft, KnownIssue
+from cloud.ports.drafts import DraftStore
 from cloud.ports.retention import Stretch
 from tests.fakes.cloud_ingest import MemoryIngestStore
 
@@ -18,6 +19,13 @@ class MemoryRetentionStore:
         self._store = store
         self._issues = dict(issues)
         self.purged_at: dict[UUID, datetime] = {}
+
+    @property
+    def drafts(self) -> DraftStore:
+        raise NotImplementedError
+
+    def known_drafts(self) -> Sequence[KnownDraft]:
+        return ()
 
     def known_issues(self) -> Sequence[KnownIssue]:
         known = [issue for issue, _ in self._issues.values() if issue.issue_id not in self.purged_at]

@@ -13,11 +13,15 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import Engine, insert, select, update
 
+from cloud.adapters.sql.corrections import SqlCorrectionStore
 from cloud.adapters.sql.engine import make_engine
+from cloud.adapters.sql.people import SqlPeople
 from cloud.adapters.sql.tables import merchant, parked_message, payout_file
 from cloud.domain.capital_numerals import capital_numerals
+from cloud.ports.audit import AuditSearch
 from cloud.ports.money_reports import ClaimDetail
 from cloud.services.confirm import confirm_all
+from cloud.services.correct import Wish, correct
 from cloud.services.settle import settle_due
 from tests.support.bank import answer_p01, read_p01
 from tests.support.setups import PLACES
@@ -212,6 +216,44 @@ def test_screen_pdf_csv_and_xlsx_of_a_claim_agree_to_the_dollar(site: Site) -> N
     assert all(row[0].split()[0] in said for row in by_csv)
     assert "泊岸旅館股份有限公司" in said
     assert HOTEL_ACCOUNT not in said, "an account is not printed whole"
+
+
+def test_screen_pdf_csv_and_xlsx_agree_on_what_is_set_off_and_paid(site: Site) -> None:
+    wrong, *_ = [site.till.redeem(FRIDAY, vouchers=vouchers) for vouchers in (2, 3)]
+    site.till.redeem(FRIDAY, place=PLACES[2], vouchers=4)
+    wish = Wish(wrong, "房客未入住", "finance-1", 1_500)
+    correct(SqlCorrectionStore(site.engine), SqlPeople(site.engine), wish, now=FRIDAY)
+    claim = settle(site)
+    assert (claim.amount_twd, claim.set_off_twd, claim.payable_twd) == (5_000, 1_500, 3_500)
+    says = "更正扣抵 1,500\u2009元，實付 3,500\u2009元"
+    owner, office = site.visitor("boan-admin"), site.visitor("finance-1")
+    owner.get(f"/merchant/claims?period=2026-11-11&batch={claim.claim_id}")
+    assert says in owner.page
+    office.get(f"/office/claims/{claim.claim_id}")
+    assert all(f">{amount}\u2009元<" in office.page for amount in ("5,000", "1,500", "3,500"))
+    office.get("/office/settlements/2026-11-11")
+    assert office.page.count(says) == 1, "of the claim"
+    assert "更正扣抵 1,500\u2009元，實付 7,500\u2009元" in office.page, "of the week"
+    for visitor, path in ((owner, f"/merchant/transactions.{{}}?claim={claim.claim_id}"),
+                          (office, f"/office/claims/{claim.claim_id}/rows.{{}}")):  # fmt: skip
+        by_csv, by_xlsx = (_read(visitor, path.format(kind)) for kind in ("csv", "xlsx"))
+        assert by_csv == by_xlsx
+        assert by_csv[-1] == ("", 0, -1_500)
+        assert (sum(row[1] for row in by_csv), sum(row[2] for row in by_csv)) == (5, 3_500)
+        assert says.encode() in fetch(visitor, path.format("csv"))
+    assert _read(owner, f"/merchant/transactions.csv?claim={claim.claim_id}&site=nowhere") == []
+    pages = PdfReader(io.BytesIO(fetch(owner, f"/merchant/claims/{claim.claim_id}/statement.pdf"))).pages
+    said = "".join("".join(page.extract_text().split()) for page in pages)
+    assert "合計5張，5,000元更正扣抵1,500元，實付3,500元" in said
+    assert f"實付金額新臺幣{capital_numerals(3_500)}" in said
+    assert "−1,500元" in said
+    assert site.parts.money.reports.to_pay().ready_twd == 7_500
+    with site.engine.begin() as connection:
+        connection.execute(update(merchant).where(merchant.c.merchant_id == "boan-hotel").values(account_no=None))
+    paying = site.parts.money.reports.to_pay()
+    assert (paying.ready_twd, paying.no_account_twd) == (4_000, 3_500)
+    (entry,) = site.parts.programmes.audit.search(AuditSearch(action="redemption.corrected"), page_size=5).rows
+    assert (entry.entry.fact.actor, entry.entry.fact.object_id) == ("finance-1", str(wrong))
 
 
 def fetch(visitor: Visitor, path: str) -> bytes:

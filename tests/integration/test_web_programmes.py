@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from cloud.adapters.sql.engine import make_engine
+from cloud.adapters.sql.retention import SqlRetentionStore
 from cloud.adapters.sql.tables import issue_batch
 from cloud.ports.audit import AuditSearch
 from tests.support.web import NOW, Site, Visitor, enrol_device, issue, open_site
@@ -18,9 +19,9 @@ pytest_plugins = ("tests.support.databases",)
 
 NEW: dict[str, Any] = {
     "programme_id": "autumn-2027", "name_zh": "秋遊券", "name_en": "Autumn", "face_value_twd": "500",
-    "starts_on": "2027-09-01", "ends_on": "2027-11-30", "merchant_categories": ["lodging", "amusement"],
+    "starts_on": "2027-09-01", "ends_on": "2027-11-30", "dispute_days": "120", "merchant_categories": ["lodging", "amusement"],
     "budget_twd": "50,000", "vouchers_per_order_max": "4", "vouchers_per_holder_max": "", "signing_key_id": "",
-    "dispute_days": "90", "offline_order_max_twd": "0", "offline_kiosk_max_twd": "0", "offline_age_max_h": "0",
+    "offline_order_max_twd": "0", "offline_kiosk_max_twd": "0", "offline_age_max_h": "0",
 }  # fmt: skip
 
 
@@ -68,12 +69,15 @@ def test_a_programme_is_opened_and_changed(site: Site, officer: Visitor) -> None
     fields = typed(officer, path)
     assert fields["budget_twd"] == "50000"
     assert fields["merchant_categories"] == ["lodging", "amusement"]
-    officer.post(path, fields | {"budget_twd": "80000", "ends_on": "2027-12-31"}, follow_redirects=True)
+    officer.post(path, fields | {"budget_twd": "80000", "ends_on": "2027-12-31", "dispute_days": "60"}, follow_redirects=True)
     assert "立即生效" in officer.page
     assert "預算（元）：50,000\u2009元 → 80,000\u2009元" in plain(officer.page)
+    assert "爭議處理天數：120 天 → 60 天" in plain(officer.page)
     state = site.parts.programmes.office.find("autumn-2027")
     assert state is not None
     assert (state.version_no, state.terms.budget_twd, state.terms.ends_on.isoformat()) == (2, 80_000, "2027-12-31")
+    days = [version.terms.dispute_days for version in site.parts.programmes.office.versions("autumn-2027")]
+    assert (state.terms.dispute_days, days) == (60, [60, 120])
 
 
 @pytest.mark.parametrize(
@@ -83,13 +87,14 @@ def test_a_programme_is_opened_and_changed(site: Site, officer: Visitor) -> None
         ({"programme_id": "travel-2026"}, "這個代碼已有計畫使用"),
         ({"face_value_twd": "a lot"}, "請填整數金額"),
         ({"face_value_twd": "99999999999999999999"}, "請填整數金額"),
+        ({"dispute_days": "3651"}, "請填 0 到 3,650 天"),
+        ({"dispute_days": ""}, "請填整數"),
         ({"budget_twd": "0"}, "請填 1 元以上的金額"),
         ({"ends_on": "2027-02-30"}, "請選擇日期"),
         ({"ends_on": "2027-08-31"}, "最後一日不能早於開始日"),
         ({"merchant_categories": []}, "請至少選一個業別"),
         ({"merchant_categories": ["bakery"]}, "有業別還沒有消費品項"),
         ({"signing_key_id": "stolen"}, "找不到這把金鑰"),
-        ({"dispute_days": "4000"}, "請填 0 到 3,650 天"),
         ({"offline_order_max_twd": "10"}, "每台上限不能低於每筆上限"),
         ({"name_zh": "<script>alert(1)</script>", "name_en": ""}, "請填寫英文名稱"),
     ],
@@ -117,6 +122,21 @@ def test_what_is_fixed_once_vouchers_are_out(site: Site, officer: Visitor) -> No
     assert "預算已用完，無法再發券" in officer.page
     officer.get("/office/")
     assert "1 個計畫的預算已用完" in officer.page
+
+
+def test_how_long_holders_are_known_is_fixed_once_they_are_forgotten(site: Site, officer: Visitor, engine: Engine) -> None:
+    issue(site, {"566780776770": "1234"})
+    path = "/office/programmes/travel-2026/change"
+    fields = typed(officer, path)
+    retention = SqlRetentionStore(engine)
+    retention.finish([one.issue_id for one in retention.known_issues()], now=NOW)
+    officer.post(path, fields | {"dispute_days": "365", "ends_on": "2027-05-31"})
+    assert officer.page.count("持券人資料已刪除，不能再變更") == 2
+    assert "最後一日與爭議處理天數不能再變更" in officer.page
+    officer.post(path, fields | {"name_en": "Travelled"}, follow_redirects=True)
+    state = site.parts.programmes.office.find("travel-2026")
+    assert state is not None
+    assert (state.terms.name_en, state.terms.dispute_days) == ("Travelled", 90)
 
 
 def test_a_form_that_is_out_of_date_changes_nothing(site: Site, officer: Visitor) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
+from pypdf import PdfReader
 
 from cloud.adapters.spreadsheets import write_xlsx
 from cloud.adapters.statements import render_statement
@@ -14,6 +15,7 @@ from cloud.domain.capital_numerals import capital_numerals
 from cloud.domain.csv_lines import encode_csv, guard
 from cloud.ports.documents import DaySum, SheetColumn, Statement
 from cloud.ports.money_reports import ClaimDetail
+from cloud.ports.reports import PayoutStep
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
 CLAIM = ClaimDetail(
@@ -75,9 +77,22 @@ def test_xlsx_keeps_texts_texts_and_goes_on_in_another_sheet() -> None:
     assert "hyperlink" not in text
 
 
+@pytest.mark.parametrize(("set_off_twd", "first"), [(0, 28), (1_000, 24)])
+def test_every_page_has_room_for_its_lines(set_off_twd: int, first: int) -> None:
+    days = tuple(DaySum(f"2026/11/{day:02}", 1, 1, 1_000) for day in range(1, first + 41))
+    step = PayoutStep(1, NOW, NOW.date(), "returned", NOW, "02")
+    sums = {"redemption_count": len(days), "voucher_count": len(days), "amount_twd": 1_000 * len(days)}
+    claim = replace(CLAIM, **sums, set_off_twd=set_off_twd, payouts=[step] * 4, state="returned")
+    document = render_statement(Statement(claim, (), days, "帳號錯誤", NOW))
+    assert len(PdfReader(io.BytesIO(document)).pages) == 2
+
+
 def test_a_statement_that_does_not_add_up_is_not_printed() -> None:
     days = (DaySum("2026/11/05", 2, 3, 3_000),)
     assert render_statement(Statement(CLAIM, (), days, "", NOW)).startswith(b"%PDF-")
     for change in ({"amount_twd": 3_001}, {"voucher_count": 2}, {"redemption_count": 3}):
         with pytest.raises(ValueError, match="sum to"):
             render_statement(Statement(replace(CLAIM, **change), (), days, "", NOW))
+    for set_off_twd in (-1, 3_001):
+        with pytest.raises(ValueError, match="is set off by"):
+            render_statement(Statement(replace(CLAIM, set_off_twd=set_off_twd), (), days, "", NOW))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.domain.programmes import NOTICE_PERCENT, BudgetMeter, forbidden_changes, problems_of
+from cloud.domain.programmes import NOTICE_PERCENT, BudgetMeter, TermsProblem, forbidden_changes, problems_of
 from cloud.domain.setup import ProgrammeSetup
 
 SOLD = {"lodging", "amusement", "travel_agency"}
@@ -34,9 +34,13 @@ def found(terms: ProgrammeSetup) -> list[tuple[str, str]]:
     return [(problem.field, problem.why) for problem in problems_of(terms, sold=SOLD, keys=KEYS)]
 
 
+def may_not(after: ProgrammeSetup, *, issued_twd: int = 300_000, forgotten: bool = False) -> list[TermsProblem]:
+    return forbidden_changes(TERMS, after, issued_twd=issued_twd, forgotten=forgotten)
+
+
 def test_sound_terms() -> None:
     assert found(TERMS) == []
-    assert found(changed(budget_twd=None, signing_key_id=None, vouchers_per_holder_max=1)) == []
+    assert found(changed(budget_twd=None, signing_key_id=None, vouchers_per_holder_max=1, dispute_days=0)) == []
     assert found(changed(offline_order_max_twd=2000, offline_kiosk_max_twd=9000, offline_age_max_h=4)) == []
 
 
@@ -55,6 +59,8 @@ def test_sound_terms() -> None:
         ({"vouchers_per_order_max": 21}, ("vouchers_per_order_max", "range")),
         ({"vouchers_per_holder_max": 0}, ("vouchers_per_holder_max", "range")),
         ({"budget_twd": 0}, ("budget_twd", "range")),
+        ({"dispute_days": -1}, ("dispute_days", "range")),
+        ({"dispute_days": 3_651}, ("dispute_days", "range")),
         ({"signing_key_id": "unheard-of"}, ("signing_key_id", "unknown")),
         (
             {"offline_order_max_twd": 5, "offline_kiosk_max_twd": 4, "offline_age_max_h": 1},
@@ -80,8 +86,18 @@ def test_unsound_terms(values: dict[str, object], problem: tuple[str, str]) -> N
 )
 def test_what_is_fixed_once_vouchers_are_out(values: dict[str, object], problem: tuple[str, str]) -> None:
     after = changed(**values)
-    assert [(one.field, one.why) for one in forbidden_changes(TERMS, after, issued_twd=300_000)] == [problem]
-    assert forbidden_changes(TERMS, after, issued_twd=0) == []
+    assert [(one.field, one.why) for one in may_not(after)] == [problem]
+    assert may_not(after, issued_twd=0) == []
+
+
+@pytest.mark.parametrize(
+    "values", [{"dispute_days": 89}, {"dispute_days": 91}, {"ends_on": date(2027, 5, 1)}, {"ends_on": date(2027, 4, 29)}]
+)
+def test_how_long_holders_are_known_is_fixed_once_they_are_forgotten(values: dict[str, object]) -> None:
+    fields = [(field, "forgotten") for field in values]
+    assert [(one.field, one.why) for one in may_not(changed(**values), forgotten=True)] == fields
+    assert may_not(changed(name_en="Gone"), forgotten=True) == []
+    assert may_not(changed(**values), issued_twd=0) == []
 
 
 def test_what_may_change_with_vouchers_out() -> None:
@@ -94,9 +110,10 @@ def test_what_may_change_with_vouchers_out() -> None:
         vouchers_per_order_max=1,
         vouchers_per_holder_max=1,
         signing_key_id=None,
+        dispute_days=30,
     )
-    assert forbidden_changes(TERMS, after, issued_twd=300_000) == []
-    assert forbidden_changes(TERMS, changed(budget_twd=None), issued_twd=300_000) == []
+    assert may_not(after) == []
+    assert may_not(changed(budget_twd=None)) == []
 
 
 @given(st.integers(1, 10**7), st.integers(0, 10**7))

@@ -143,6 +143,8 @@ def _claims(merchant_id: str) -> Select[Any]:
             claim.c.redemption_count,
             claim.c.voucher_count,
             claim.c.amount_twd,
+            (claim.c.amount_twd - progress.c.payable_twd).label("set_off_twd"),
+            progress.c.payable_twd,
             progress.c.state,
             progress.c.return_code,
         )

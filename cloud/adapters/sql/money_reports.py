@@ -133,7 +133,10 @@ class SqlMoneyReports:
         if state is not None:
             conditions.append(progress.c.state == state)
         sums = (
-            select(func.count(), func.sum(claim.c.voucher_count), func.sum(claim.c.amount_twd))
+            select(
+                func.count(), func.sum(claim.c.voucher_count), func.sum(claim.c.amount_twd), func.sum(progress.c.payable_twd)
+            )
+            .select_from(claim)
             .join(progress, progress.c.claim_id == claim.c.claim_id)
             .where(*conditions)
         )
@@ -141,13 +144,13 @@ class SqlMoneyReports:
         if after is not None:
             rows = rows.where(claim.c.claim_id > after)
         with reading(self._engine) as connection:
-            count, vouchers, amount = connection.execute(sums).one()
+            count, vouchers, amount, payable = connection.execute(sums).one()
             found = [dict(row) for row in connection.execute(rows.order_by(claim.c.claim_id).limit(limit)).mappings()]
         listed = [
             WeekClaim(merchant_id=row.pop("merchant_id"), merchant_name=row.pop("merchant_name"), claim=ClaimRow(**row))
             for row in found
         ]
-        return WeekClaims(listed, int(count), int(vouchers or 0), int(amount or 0))
+        return WeekClaims(listed, int(count), int(vouchers or 0), int(amount or 0), int(amount or 0) - int(payable or 0))
 
     def to_pay(self) -> ToPay:
         payable = select_payables().subquery("payable")
@@ -162,7 +165,8 @@ class SqlMoneyReports:
         account = (merchant.c.bank_code, merchant.c.account_no, merchant.c.account_name, merchant.c.payee_id)
         is_whole = and_(*(column.is_not(None) for column in account))
         unknown = (
-            select(func.count(), func.sum(claim.c.amount_twd))
+            select(func.count(), func.sum(progress.c.payable_twd))
+            .select_from(claim)
             .join(merchant, merchant.c.merchant_id == claim.c.merchant_id)
             .join(progress, progress.c.claim_id == claim.c.claim_id)
             .where(~is_whole, progress.c.state.in_(("claimed", "returned")))
@@ -228,6 +232,7 @@ def _claims(progress: Any = None) -> Select[Any]:
             progress.c.state,
             progress.c.return_code,
             progress.c.file_no,
+            (claim.c.amount_twd - progress.c.payable_twd).label("set_off_twd"),
         )
         .select_from(claim)
         .join(programme, programme.c.programme_id == claim.c.programme_id)

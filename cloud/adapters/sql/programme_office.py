@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, select
 
 from cloud.adapters.sql.audit import SqlAuditLog
 from cloud.adapters.sql.tables import (
     issue_batch,
+    issue_purge,
     item_category,
     programme,
     programme_merchant_category,
@@ -112,6 +113,9 @@ def read_states(connection: Connection, programme_id: str | None = None) -> Sequ
         .where(issue_batch.c.programme_id == programme.c.programme_id)
         .scalar_subquery()
     )
+    forgotten = exists().where(
+        issue_batch.c.programme_id == programme.c.programme_id, issue_purge.c.issue_id == issue_batch.c.issue_id
+    )
     is_newest = and_(
         programme_version.c.programme_id == newest.c.programme_id, programme_version.c.version_no == newest.c.version_no
     )
@@ -121,6 +125,7 @@ def read_states(connection: Connection, programme_id: str | None = None) -> Sequ
             *(programme_version.c[name] for name in _LIMITS),
             programme_version.c.version_no,
             issued.label("issued_count"),
+            forgotten.label("forgotten"),
         )
         .outerjoin(newest, newest.c.programme_id == programme.c.programme_id)
         .outerjoin(programme_version, is_newest)
@@ -130,7 +135,7 @@ def read_states(connection: Connection, programme_id: str | None = None) -> Sequ
         wanted = wanted.where(programme.c.programme_id == programme_id)
     taken = _categories(connection)
     return [
-        ProgrammeState(_terms(row, taken[row.programme_id]), row.version_no or 0, int(row.issued_count))
+        ProgrammeState(_terms(row, taken[row.programme_id]), row.version_no or 0, int(row.issued_count), row.forgotten)
         for row in connection.execute(wanted)
     ]
 

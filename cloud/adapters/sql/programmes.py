@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, exists, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cloud.adapters.sql.audit import SqlAuditLog
@@ -14,11 +14,8 @@ from cloud.adapters.sql.programme_office import find_newest_hand, read_states, w
 from cloud.adapters.sql.site_places import find_hands, write_places
 from cloud.adapters.sql.tables import (
     door,
-    issue_batch,
-    issue_purge,
     item_category,
     merchant,
-    programme,
     site,
     staff,
 )
@@ -61,12 +58,8 @@ class _Transaction:
             if state.issued_count
         }
 
-    def forgotten_programmes(self) -> Mapping[str, date]:
-        purged = exists().where(
-            issue_batch.c.programme_id == programme.c.programme_id, issue_purge.c.issue_id == issue_batch.c.issue_id
-        )
-        rows = self._connection.execute(select(programme.c.programme_id, programme.c.ends_on).where(purged))
-        return {row.programme_id: row.ends_on for row in rows}
+    def forgotten_programmes(self) -> Mapping[str, ProgrammeSetup]:
+        return {state.terms.programme_id: state.terms for state in read_states(self._connection) if state.forgotten}
 
     def merchant_of_sites(self) -> Mapping[str, str]:
         return {row.site_id: row.merchant_id for row in self._connection.execute(select(site.c.site_id, site.c.merchant_id))}

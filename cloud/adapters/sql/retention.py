@@ -11,9 +11,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, exists, func, select, update
 
-from cloud.adapters.sql.tables import digit_try, draw_win, hold, issue_batch, issue_purge, programme, voucher, voucher_holder
+from cloud.adapters.sql.drafts import SqlDraftStore
+from cloud.adapters.sql.tables import (
+    digit_try,
+    draw_win,
+    hold,
+    issue_batch,
+    issue_draft,
+    issue_purge,
+    programme,
+    voucher,
+    voucher_holder,
+)
 from cloud.adapters.sql.transactions import Lock, insert_new, reading, take_lock, writing
-from cloud.domain.retention import KnownIssue
+from cloud.domain.retention import KnownDraft, KnownIssue
 from cloud.ports.retention import Stretch
 
 
@@ -22,6 +33,20 @@ class SqlRetentionStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def drafts(self) -> SqlDraftStore:
+        return SqlDraftStore(self._engine)
+
+    def known_drafts(self) -> Sequence[KnownDraft]:
+        wanted = (
+            select(issue_draft.c.draft_id, issue_draft.c.touched_at, programme.c.ends_on, programme.c.dispute_days)
+            .join(programme, programme.c.programme_id == issue_draft.c.programme_id)
+            .where(issue_draft.c.state.in_(("reading", "ready")))
+            .order_by(issue_draft.c.touched_at, issue_draft.c.draft_id)
+        )
+        with reading(self._engine) as connection:
+            return [KnownDraft(**row) for row in connection.execute(wanted).mappings()]
 
     def known_issues(self) -> Sequence[KnownIssue]:
         wanted = (
@@ -44,9 +69,13 @@ class SqlRetentionStore:
             numbers = select(voucher.c.voucher_no).where(here)
             tries = connection.execute(delete(digit_try).where(digit_try.c.voucher_no.in_(numbers))).rowcount
             connection.execute(delete(hold).where(hold.c.voucher_no.in_(numbers)))
-            connection.execute(delete(voucher_holder).where(voucher_holder.c.voucher_no.in_(numbers)))
             nobody = {"digit_tag": None, "holder_name_masked": None, "holder_id_masked": None}
             vouchers = connection.execute(update(voucher).where(here, voucher.c.digit_tag.is_not(None)).values(nobody)).rowcount
+            # After the vouchers: triggers let these go only where the voucher's holder is forgotten.
+            whose = delete(voucher_holder).where(voucher_holder.c.voucher_no.in_(numbers))
+            tags = set(connection.scalars(whose.returning(voucher_holder.c.holder_tag)))
+            if tags:
+                connection.execute(delete(draw_win).where(draw_win.c.issue_id == issue_id, draw_win.c.holder_tag.in_(tags)))
             return Stretch(last, vouchers, tries)
 
     def forget_strangers(self, *, before: datetime, after: str, limit: int) -> tuple[str, int] | None:
@@ -62,8 +91,6 @@ class SqlRetentionStore:
 
     def finish(self, issue_ids: Sequence[UUID], *, now: datetime) -> None:
         with writing(self._engine) as connection:
-            # Long after the programme's last draw: nobody can win once more.
-            connection.execute(delete(draw_win).where(draw_win.c.issue_id.in_(issue_ids)))
             insert_new(connection, issue_purge, [{"issue_id": issue_id, "purged_at": now} for issue_id in issue_ids])
 
 

@@ -198,6 +198,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     redemption_count: int
     voucher_count: int
     amount_twd: int
+    set_off_twd: Annotated[int, Meta(description="Deducted for redemptions that were corrected.")]
+    payable_twd: Annotated[int, Meta(description="What is paid: amount_twd less set_off_twd.")]
     state: Literal["claimed", "sent", "paid", "returned"]
     return_code: Annotated[str | None, Meta(description="Why the bank sent the payout back.")]
 

@@ -34,7 +34,7 @@ programme_version = Table(
     Column("merchant_categories", Text, nullable=False, comment="sorted, separated by blanks"),
     Column("vouchers_per_order_max", SmallInteger, nullable=False),
     Column("signing_key_id", String(16)),
-    Column("dispute_days", SmallInteger, nullable=False),
+    Column("dispute_days", SmallInteger, nullable=False, comment="after the last day; then its holders are forgotten"),
     Column("budget_twd", BigInteger, comment="face value that may be issued at most; null: no limit"),
     Column("vouchers_per_holder_max", SmallInteger, comment="null: no limit"),
     Column("offline_order_max_twd", Integer, nullable=False, comment="floor limit; 0: never offline"),

@@ -13,14 +13,25 @@ branch_labels = None
 depends_on = None
 
 _FACTS = ("programme_version", "draw_suffix", "audit_entry")
-_FORGOTTEN = ("voucher_holder", "draw_win")
-"""Tags of people: deleted when a programme's holders are forgotten."""
+_OF_HOLDERS = {
+    "voucher_holder": """
+        EXISTS (SELECT 1 FROM voucher WHERE voucher.voucher_no = OLD.voucher_no AND voucher.digit_tag IS NULL)
+    """,
+    "draw_win": """
+        NOT EXISTS (
+            SELECT 1 FROM voucher_holder JOIN voucher ON voucher.voucher_no = voucher_holder.voucher_no
+            WHERE voucher_holder.holder_tag = OLD.holder_tag AND voucher_holder.programme_id = OLD.programme_id
+            AND voucher.issue_id = OLD.issue_id
+        )
+    """,
+}
+"""Facts that are deleted with the holder, and when a row may be: once its voucher's holder is forgotten."""
 
 _FIRST_VERSIONS = """
     INSERT INTO programme_version (
         programme_id, version_no, effective_at, changed_by, name_zh, name_en, face_value_twd, starts_on, ends_on,
-        merchant_categories, vouchers_per_order_max, signing_key_id, dispute_days, offline_order_max_twd, offline_kiosk_max_twd,
-        offline_age_max_h
+        merchant_categories, vouchers_per_order_max, signing_key_id, dispute_days, offline_order_max_twd,
+        offline_kiosk_max_twd, offline_age_max_h
     )
     SELECT programme_id, 1, {epoch}, 'cli', name_zh, name_en, face_value_twd, starts_on, ends_on,
            coalesce((
@@ -46,16 +57,27 @@ def upgrade() -> None:
     op.execute(_FIRST_VERSIONS.format(epoch=epoch, joined=joined))
     for table in _FACTS:
         _guard(table)
+    for table, is_forgotten in _OF_HOLDERS.items():
+        _guard_until_forgotten(table, is_forgotten)
 
 
 def downgrade() -> None:
     """Drop the tables."""
     for table in ("issue_draft_line", "issue_draft", "audit_head", *_FORGOTTEN, *_FACTS):
+    for table in ("issue_draft_line", "issue_draft", "audit_head", "site_county", *_OF_HOLDERS, *_FACTS):
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        for table in _OF_HOLDERS:
+            op.execute(f"DROP FUNCTION keep_{table}()")
 
 
 def _instant() -> sa.DateTime:
     return sa.DateTime(timezone=True)
+
+
+def _voucher_no() -> sa.types.TypeEngine[str]:
+    """As revision 0006 has them: indexes of other collations would not serve to find one by the other."""
+    return sa.String(length=12).with_variant(sa.String(length=12, collation="C"), "postgresql")
 
 
 def _guard(table: str) -> None:
@@ -70,6 +92,37 @@ def _guard(table: str) -> None:
             f"CREATE TRIGGER {table}_keeps_facts_on_{verb.lower()} BEFORE {verb} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table} holds facts: they are never changed'); END"
         )
+
+
+def _guard_until_forgotten(table: str, is_forgotten: str) -> None:
+    says = f"{table} holds facts: they go with the voucher's holder"
+    says = says.replace("'", "''")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            f"CREATE TRIGGER {table}_keeps_facts BEFORE UPDATE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+        op.execute(
+            f"""
+            CREATE FUNCTION keep_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF {is_forgotten} THEN RETURN OLD; END IF;
+                RAISE EXCEPTION '{says}' USING ERRCODE = 'restrict_violation';
+            END $$
+            """
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_keeps_holders BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION keep_{table}()"
+        )
+        return
+    op.execute(
+        f"CREATE TRIGGER {table}_keeps_facts_on_update BEFORE UPDATE ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} holds facts: they are never changed'); END"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_keeps_facts_on_delete BEFORE DELETE ON {table} "
+        f"WHEN NOT ({is_forgotten}) BEGIN SELECT RAISE(ABORT, '{says}'); END"
+    )
 
 
 def _make_programme_version() -> None:
@@ -87,7 +140,9 @@ def _make_programme_version() -> None:
         sa.Column("merchant_categories", sa.Text(), nullable=False, comment="sorted, separated by blanks"),
         sa.Column("vouchers_per_order_max", sa.SmallInteger(), nullable=False),
         sa.Column("signing_key_id", sa.String(length=16), nullable=True),
-        sa.Column("dispute_days", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "dispute_days", sa.SmallInteger(), nullable=False, comment="after the last day; then its holders are forgotten"
+        ),
         sa.Column(
             "budget_twd", sa.BigInteger(), nullable=True, comment="face value that may be issued at most; null: no limit"
         ),
@@ -130,7 +185,7 @@ def _make_drafts() -> None:
         "issue_draft_line",
         sa.Column("draft_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("voucher_no", sa.String(length=12), nullable=False),
+        sa.Column("voucher_no", _voucher_no(), nullable=False),
         sa.Column("line_no", sa.Integer(), nullable=False, comment="in the file that was handed in"),
         sa.Column("holder_name_masked", sa.Text(), nullable=False),
         sa.Column("holder_id_masked", sa.Text(), nullable=False, comment="never the last four"),
@@ -152,7 +207,7 @@ def _make_drafts() -> None:
 def _make_draws() -> None:
     op.create_table(
         "voucher_holder",
-        sa.Column("voucher_no", sa.String(length=12), nullable=False),
+        sa.Column("voucher_no", _voucher_no(), nullable=False),
         sa.Column("programme_id", sa.String(length=32), nullable=False),
         sa.Column(
             "holder_tag", sa.LargeBinary(), nullable=False, comment="the same for all vouchers of one person in one programme"
