@@ -3,12 +3,8 @@
 Safe to repeat. What exists is brought to the file's values, except what its owner may have changed since: passwords, payout
 accounts, sites that their merchant has changed, and the terms of a programme that the office has changed on its pages. Nothing
 is ever removed, and what money hangs on never changes: the face value of a programme that has vouchers, and the merchant of a
-site; nor the last day of a programme whose holders are forgotten; nor does a budget fall below what was issued. A programme
-whose terms are new or other than before gets a version of them, and an entry in the audit log.
-accounts, and the terms of a programme that the office has changed on its pages. Nothing is ever removed, and what money hangs
-on never changes: the face value of a programme that has vouchers, and the merchant of a site; nor the last day and the days of
-disputes of a programme whose holders are forgotten; nor does a budget fall below what was issued. A programme whose terms are
-new or other than before gets a version of them, and an entry in the audit log.
+site; nor the last day and the days of disputes of a programme whose holders are forgotten; nor does a budget fall below what
+was issued. A programme whose terms are new or other than before gets a version of them, and an entry in the audit log.
 """
 
 from collections.abc import Callable

@@ -63,8 +63,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("issue_draft_line", "issue_draft", "audit_head", *_FORGOTTEN, *_FACTS):
-    for table in ("issue_draft_line", "issue_draft", "audit_head", "site_county", *_OF_HOLDERS, *_FACTS):
+    for table in ("issue_draft_line", "issue_draft", "audit_head", *_OF_HOLDERS, *_FACTS):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         for table in _OF_HOLDERS:
