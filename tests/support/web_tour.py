@@ -499,7 +499,6 @@ class Tour:
         self._click("td.lead-fact a")
         self._stop("office-case-returned")
         self._go("/office/payouts")
-        self._page.locator("#unmended").check()
         self._press()
         self._stop("office-run-own")
         run = self._page.url.removeprefix(self._address)
