@@ -65,11 +65,11 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
     "finance": (
         ("overview", "office.overview"),
         ("settlements", "office.settlements"),
-        ("payout_accounts", "review.accounts"),
-        ("programmes", "programme.programmes"),
         ("payouts", "office.payouts"),
         ("returns", "office.returns"),
         ("cases", "office.cases"),
+        ("payout_accounts", "review.accounts"),
+        ("programmes", "programme.programmes"),
     ),
     "technician": (("fleet", "office.kiosks"),),
     "auditor": (
@@ -82,7 +82,7 @@ RAILS: dict[Role, tuple[tuple[str, str], ...]] = {
         ("cases", "office.cases"),
     ),
 }
-"""The left rail of each role: word and endpoint. Six words at most."""
+"""The left rail of each role: word and endpoint. Seven words at most."""
 
 _PEOPLE = ("new_person", "add_person", "person", "change_person", "set_active", "forget_factors")
 
