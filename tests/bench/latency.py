@@ -32,7 +32,7 @@ from tests.support.broker import HOST
 from tests.support.postgres import Cluster, postgres_cluster
 
 LOAD: Final = 0.5
-CUSTOMERS: Final = 4
+CUSTOMERS: Final = 16
 """Kiosks that are alone in turn: one would ask more than its flow limit."""
 
 HTTP_CLIENTS: Final = 2
