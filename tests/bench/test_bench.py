@@ -165,7 +165,7 @@ def test_ingest_has_every_ratio_that_is_published() -> None:
 
 @pytest.mark.timeout(300)
 def test_latency_stands_beside_the_commit_of_one() -> None:
-    found = latency.run_latency(sizes=latency.Sizes(warm=40, seconds=0.2, alone=3, visits=1, http_orders=8, kiosks=20))
+    found = latency.run_latency(sizes=latency.Sizes(warm=40, seconds=0.2, alone=3, visits=1, http_orders=8, kiosks=100))
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("latency")}
     assert all(found["alone: ms"][name]["p50"] > 0 for name in ("order", "check alone", "visit alone", "commit of one"))
     assert found["order alone, hop by hop: ms, medians"]["away"] > 0
@@ -173,7 +173,7 @@ def test_latency_stands_beside_the_commit_of_one() -> None:
 
 @pytest.mark.timeout(300)
 def test_flood_is_felt_by_somebody_or_nobody() -> None:
-    found = flood.run_flood(sizes=flood.Sizes(warm=40, seconds=0.2, kiosks=20, rounds=1))
+    found = flood.run_flood(sizes=flood.Sizes(warm=40, seconds=0.2, kiosks=100, rounds=1))
     assert found["others: ms"]["with"]["p99"] > 0
     assert set(found["ratios"]) == {goal.ratio for goal in goals_of("flood")}
 
